@@ -174,9 +174,7 @@ def _metric(name: str, row: Mapping[str, Any]) -> Metric:
     for key in row:
         if key not in known or key == "name":
             raise CatalogueError(f"{name}: unknown field {key}; fields are {sorted(known - {'name'})}")
-    values: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in row.items()
-    }
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
     try:
         return Metric(name=name, **values)
     except TypeError as error:

@@ -227,8 +227,7 @@ class Database:
 
     def _full_text(self, error: BaseException) -> str:
         return (
-            f"{self.path} could not be written: {error}. "
-            "Free some space on that disk, or lower storage.budget_bytes."
+            f"{self.path} could not be written: {error}. Free some space on that disk, or lower storage.budget_bytes."
         )
 
 

@@ -141,9 +141,7 @@ class SettingSpec:
         return f"it must be at most {self.maximum:.15g}{unit}" if self.maximum is not None else ""
 
     def _refusal(self, value: object, reason: str) -> SettingError:
-        return SettingError(
-            f"{self.key} cannot be {_quoted(value)}: {reason} (default {to_json(self.default)})"
-        )
+        return SettingError(f"{self.key} cannot be {_quoted(value)}: {reason} (default {to_json(self.default)})")
 
 
 def to_json(value: SettingValue) -> str:
@@ -191,9 +189,7 @@ def load(text: str) -> Mapping[str, SettingSpec]:
             raise SettingError(f"settings catalogue: {key} must be a table")
         if unknown := sorted(entry.keys() - _FIELDS):
             raise SettingError(f"settings catalogue: {key} has the unknown field {unknown[0]}")
-        if missing := [
-            name for name in ("type", "default", "meaning", "live", "target") if name not in entry
-        ]:
+        if missing := [name for name in ("type", "default", "meaning", "live", "target") if name not in entry]:
             raise SettingError(f"settings catalogue: {key} lacks {missing[0]}")
         if entry["type"] not in _WANTED:
             raise SettingError(f"settings catalogue: {key} has the unknown type {entry['type']}")

@@ -26,7 +26,7 @@ from wfmonitor.v1 import sample_pb2 as wfmonitor_dot_v1_dot_sample__pb2
 from wfmonitor.v1 import process_pb2 as wfmonitor_dot_v1_dot_process__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18wfmonitor/v1/event.proto\x12\x0cwfmonitor.v1\x1a\x19wfmonitor/v1/sample.proto\x1a\x1awfmonitor/v1/process.proto\"\x95\x01\n\x05Spike\x12\'\n\x06series\x18\x01 \x01(\x0b\x32\x17.wfmonitor.v1.SeriesKey\x12\r\n\x05value\x18\x02 \x01(\x01\x12\x11\n\tusual_low\x18\x03 \x01(\x01\x12\x12\n\nusual_high\x18\x04 \x01(\x01\x12-\n\tprocesses\x18\x05 \x01(\x0b\x32\x1a.wfmonitor.v1.ProcessTable\"\x84\x02\n\x05\x45vent\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0f\n\x07time_us\x18\x03 \x01(\x03\x12\x0f\n\x07\x62oot_us\x18\x04 \x01(\x03\x12\x10\n\x08producer\x18\x05 \x01(\t\x12\x0e\n\x06source\x18\x06 \x01(\t\x12\r\n\x05title\x18\x07 \x01(\t\x12\x37\n\nattributes\x18\x08 \x03(\x0b\x32#.wfmonitor.v1.Event.AttributesEntry\x12\"\n\x05spike\x18\t \x01(\x0b\x32\x13.wfmonitor.v1.Spike\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18wfmonitor/v1/event.proto\x12\x0cwfmonitor.v1\x1a\x19wfmonitor/v1/sample.proto\x1a\x1awfmonitor/v1/process.proto\"\x95\x01\n\x05Spike\x12\'\n\x06series\x18\x01 \x01(\x0b\x32\x17.wfmonitor.v1.SeriesKey\x12\r\n\x05value\x18\x02 \x01(\x01\x12\x11\n\tusual_low\x18\x03 \x01(\x01\x12\x12\n\nusual_high\x18\x04 \x01(\x01\x12-\n\tprocesses\x18\x05 \x01(\x0b\x32\x1a.wfmonitor.v1.ProcessTable\"\xa0\x02\n\x05\x45vent\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0f\n\x07time_us\x18\x03 \x01(\x03\x12\x0f\n\x07\x62oot_us\x18\x04 \x01(\x03\x12\x10\n\x08producer\x18\x05 \x01(\t\x12\x0e\n\x06source\x18\x06 \x01(\t\x12\r\n\x05title\x18\x07 \x01(\t\x12\x37\n\nattributes\x18\x08 \x03(\x0b\x32#.wfmonitor.v1.Event.AttributesEntry\x12\"\n\x05spike\x18\t \x01(\x0b\x32\x13.wfmonitor.v1.Spike\x12\r\n\x05\x65poch\x18\n \x01(\x04\x12\x0b\n\x03seq\x18\x0b \x01(\x04\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,7 +38,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SPIKE']._serialized_start=98
   _globals['_SPIKE']._serialized_end=247
   _globals['_EVENT']._serialized_start=250
-  _globals['_EVENT']._serialized_end=510
-  _globals['_EVENT_ATTRIBUTESENTRY']._serialized_start=461
-  _globals['_EVENT_ATTRIBUTESENTRY']._serialized_end=510
+  _globals['_EVENT']._serialized_end=538
+  _globals['_EVENT_ATTRIBUTESENTRY']._serialized_start=489
+  _globals['_EVENT_ATTRIBUTESENTRY']._serialized_end=538
 # @@protoc_insertion_point(module_scope)

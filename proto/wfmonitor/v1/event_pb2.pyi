@@ -90,6 +90,8 @@ class Event(_message.Message):
     TITLE_FIELD_NUMBER: _builtins.int
     ATTRIBUTES_FIELD_NUMBER: _builtins.int
     SPIKE_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    SEQ_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """unique, sortable by time"""
     kind: _builtins.str
@@ -102,6 +104,9 @@ class Event(_message.Message):
     """what it is about: "system", "gpu:0", "monitor:collector" """
     title: _builtins.str
     """one line for people"""
+    epoch: _builtins.int
+    """Place in the producer's sample journal (one sequence with its SampleBatches); 0: not journalled."""
+    seq: _builtins.int
     @_builtins.property
     def attributes(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
     @_builtins.property
@@ -118,10 +123,12 @@ class Event(_message.Message):
         title: _builtins.str = ...,
         attributes: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         spike: Global___Spike | None = ...,
+        epoch: _builtins.int = ...,
+        seq: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["spike", b"spike"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "boot_us", b"boot_us", "id", b"id", "kind", b"kind", "producer", b"producer", "source", b"source", "spike", b"spike", "time_us", b"time_us", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "boot_us", b"boot_us", "epoch", b"epoch", "id", b"id", "kind", b"kind", "producer", b"producer", "seq", b"seq", "source", b"source", "spike", b"spike", "time_us", b"time_us", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

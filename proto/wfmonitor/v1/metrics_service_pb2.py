@@ -25,62 +25,61 @@ _sym_db = _symbol_database.Default()
 from wfmonitor.v1 import event_pb2 as wfmonitor_dot_v1_dot_event__pb2
 from wfmonitor.v1 import health_pb2 as wfmonitor_dot_v1_dot_health__pb2
 from wfmonitor.v1 import live_pb2 as wfmonitor_dot_v1_dot_live__pb2
-from wfmonitor.v1 import process_pb2 as wfmonitor_dot_v1_dot_process__pb2
 from wfmonitor.v1 import sample_pb2 as wfmonitor_dot_v1_dot_sample__pb2
 from wfmonitor.v1 import window_pb2 as wfmonitor_dot_v1_dot_window__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"wfmonitor/v1/metrics_service.proto\x12\x0cwfmonitor.v1\x1a\x18wfmonitor/v1/event.proto\x1a\x19wfmonitor/v1/health.proto\x1a\x17wfmonitor/v1/live.proto\x1a\x1awfmonitor/v1/process.proto\x1a\x19wfmonitor/v1/sample.proto\x1a\x19wfmonitor/v1/window.proto\"O\n\x08Selector\x12\x0e\n\x06metric\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12#\n\x06labels\x18\x03 \x03(\x0b\x32\x13.wfmonitor.v1.Label\",\n\x11ListSeriesRequest\x12\x17\n\x0f\x63lass_or_metric\x18\x01 \x01(\t\"f\n\nSeriesInfo\x12$\n\x03key\x18\x01 \x01(\x0b\x32\x17.wfmonitor.v1.SeriesKey\x12\x0f\n\x07rate_hz\x18\x02 \x01(\x01\x12\x11\n\tnewest_us\x18\x03 \x01(\x03\x12\x0e\n\x06newest\x18\x04 \x01(\x01\">\n\x12ListSeriesResponse\x12(\n\x06series\x18\x01 \x03(\x0b\x32\x18.wfmonitor.v1.SeriesInfo\"!\n\x0f\x44\x65scribeRequest\x12\x0e\n\x06metric\x18\x01 \x01(\t\"\xa9\x01\n\nMetricInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04unit\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0c\n\x04rate\x18\x04 \x01(\t\x12\x0f\n\x07privacy\x18\x05 \x01(\t\x12\x0f\n\x07meaning\x18\x06 \x01(\t\x12\x0c\n\x04otel\x18\x07 \x01(\t\x12\x12\n\nprometheus\x18\x08 \x01(\t\x12\x0f\n\x07\x61liases\x18\t \x03(\t\x12\x0e\n\x06labels\x18\n \x03(\t\"=\n\x10\x44\x65scribeResponse\x12)\n\x07metrics\x18\x01 \x03(\x0b\x32\x18.wfmonitor.v1.MetricInfo\"W\n\rStandingQuery\x12(\n\x08selector\x18\x01 \x01(\x0b\x32\x16.wfmonitor.v1.Selector\x12\x0c\n\x04stat\x18\x02 \x01(\t\x12\x0e\n\x06window\x18\x03 \x01(\t\"<\n\x0cWatchRequest\x12,\n\x07queries\x18\x01 \x03(\x0b\x32\x1b.wfmonitor.v1.StandingQuery\"~\n\x11QueryRangeRequest\x12(\n\x08selector\x18\x01 \x01(\x0b\x32\x16.wfmonitor.v1.Selector\x12\x0c\n\x04stat\x18\x02 \x01(\t\x12\x10\n\x08start_us\x18\x03 \x01(\x03\x12\x0e\n\x06\x65nd_us\x18\x04 \x01(\x03\x12\x0f\n\x07step_us\x18\x05 \x01(\x03\"U\n\x0bRangeSeries\x12$\n\x03key\x18\x01 \x01(\x0b\x32\x17.wfmonitor.v1.SeriesKey\x12\x10\n\x08times_us\x18\x02 \x03(\x03\x12\x0e\n\x06values\x18\x03 \x03(\x01\"`\n\x12QueryRangeResponse\x12)\n\x06series\x18\x01 \x03(\x0b\x32\x19.wfmonitor.v1.RangeSeries\x12\x0c\n\x04tier\x18\x02 \x01(\t\x12\x11\n\trows_read\x18\x03 \x01(\x04\"n\n\x13QueryInstantRequest\x12(\n\x08selector\x18\x01 \x01(\x0b\x32\x16.wfmonitor.v1.Selector\x12\x0c\n\x04stat\x18\x02 \x01(\t\x12\x0e\n\x06window\x18\x03 \x01(\t\x12\x0f\n\x07time_us\x18\x04 \x01(\x03\"A\n\x14QueryInstantResponse\x12)\n\x06values\x18\x01 \x03(\x0b\x32\x19.wfmonitor.v1.WindowValue\"\"\n\x0f\x42\x61\x63kfillRequest\x12\x0f\n\x07seconds\x18\x01 \x01(\x01\"R\n\x11ListEventsRequest\x12\x10\n\x08start_us\x18\x01 \x01(\x03\x12\x0e\n\x06\x65nd_us\x18\x02 \x01(\x03\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\r\n\x05limit\x18\x04 \x01(\r\"9\n\x12ListEventsResponse\x12#\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x13.wfmonitor.v1.Event\"\x13\n\x11ListHealthRequest\"<\n\x12ListHealthResponse\x12&\n\x08services\x18\x01 \x03(\x0b\x32\x14.wfmonitor.v1.Health\"\x10\n\x0eStorageRequest\"~\n\x0bStorageTier\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x62ytes\x18\x02 \x01(\x04\x12\x14\n\x0c\x62udget_bytes\x18\x03 \x01(\x04\x12\x0f\n\x07samples\x18\x04 \x01(\x04\x12\x11\n\toldest_us\x18\x05 \x01(\x03\x12\x18\n\x10\x62ytes_per_sample\x18\x06 \x01(\x01\"v\n\x0fStorageResponse\x12(\n\x05tiers\x18\x01 \x03(\x0b\x32\x19.wfmonitor.v1.StorageTier\x12\x10\n\x08\x64\x62_bytes\x18\x02 \x01(\x04\x12\x11\n\twal_bytes\x18\x03 \x01(\x04\x12\x14\n\x0clost_samples\x18\x04 \x01(\x04\x32\xc8\x05\n\x0eMetricsService\x12O\n\nListSeries\x12\x1f.wfmonitor.v1.ListSeriesRequest\x1a .wfmonitor.v1.ListSeriesResponse\x12I\n\x08\x44\x65scribe\x12\x1d.wfmonitor.v1.DescribeRequest\x1a\x1e.wfmonitor.v1.DescribeResponse\x12@\n\x05Watch\x12\x1a.wfmonitor.v1.WatchRequest\x1a\x19.wfmonitor.v1.WindowValue0\x01\x12Q\n\nQueryRange\x12\x1f.wfmonitor.v1.QueryRangeRequest\x1a .wfmonitor.v1.QueryRangeResponse0\x01\x12U\n\x0cQueryInstant\x12!.wfmonitor.v1.QueryInstantRequest\x1a\".wfmonitor.v1.QueryInstantResponse\x12\x44\n\x08\x42\x61\x63kfill\x12\x1d.wfmonitor.v1.BackfillRequest\x1a\x17.wfmonitor.v1.LiveFrame0\x01\x12O\n\nListEvents\x12\x1f.wfmonitor.v1.ListEventsRequest\x1a .wfmonitor.v1.ListEventsResponse\x12O\n\nListHealth\x12\x1f.wfmonitor.v1.ListHealthRequest\x1a .wfmonitor.v1.ListHealthResponse\x12\x46\n\x07Storage\x12\x1c.wfmonitor.v1.StorageRequest\x1a\x1d.wfmonitor.v1.StorageResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"wfmonitor/v1/metrics_service.proto\x12\x0cwfmonitor.v1\x1a\x18wfmonitor/v1/event.proto\x1a\x19wfmonitor/v1/health.proto\x1a\x17wfmonitor/v1/live.proto\x1a\x19wfmonitor/v1/sample.proto\x1a\x19wfmonitor/v1/window.proto\"O\n\x08Selector\x12\x0e\n\x06metric\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12#\n\x06labels\x18\x03 \x03(\x0b\x32\x13.wfmonitor.v1.Label\",\n\x11ListSeriesRequest\x12\x17\n\x0f\x63lass_or_metric\x18\x01 \x01(\t\"f\n\nSeriesInfo\x12$\n\x03key\x18\x01 \x01(\x0b\x32\x17.wfmonitor.v1.SeriesKey\x12\x0f\n\x07rate_hz\x18\x02 \x01(\x01\x12\x11\n\tnewest_us\x18\x03 \x01(\x03\x12\x0e\n\x06newest\x18\x04 \x01(\x01\">\n\x12ListSeriesResponse\x12(\n\x06series\x18\x01 \x03(\x0b\x32\x18.wfmonitor.v1.SeriesInfo\"!\n\x0f\x44\x65scribeRequest\x12\x0e\n\x06metric\x18\x01 \x01(\t\"\xa9\x01\n\nMetricInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04unit\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0c\n\x04rate\x18\x04 \x01(\t\x12\x0f\n\x07privacy\x18\x05 \x01(\t\x12\x0f\n\x07meaning\x18\x06 \x01(\t\x12\x0c\n\x04otel\x18\x07 \x01(\t\x12\x12\n\nprometheus\x18\x08 \x01(\t\x12\x0f\n\x07\x61liases\x18\t \x03(\t\x12\x0e\n\x06labels\x18\n \x03(\t\"=\n\x10\x44\x65scribeResponse\x12)\n\x07metrics\x18\x01 \x03(\x0b\x32\x18.wfmonitor.v1.MetricInfo\"W\n\rStandingQuery\x12(\n\x08selector\x18\x01 \x01(\x0b\x32\x16.wfmonitor.v1.Selector\x12\x0c\n\x04stat\x18\x02 \x01(\t\x12\x0e\n\x06window\x18\x03 \x01(\t\"<\n\x0cWatchRequest\x12,\n\x07queries\x18\x01 \x03(\x0b\x32\x1b.wfmonitor.v1.StandingQuery\"~\n\x11QueryRangeRequest\x12(\n\x08selector\x18\x01 \x01(\x0b\x32\x16.wfmonitor.v1.Selector\x12\x0c\n\x04stat\x18\x02 \x01(\t\x12\x10\n\x08start_us\x18\x03 \x01(\x03\x12\x0e\n\x06\x65nd_us\x18\x04 \x01(\x03\x12\x0f\n\x07step_us\x18\x05 \x01(\x03\"U\n\x0bRangeSeries\x12$\n\x03key\x18\x01 \x01(\x0b\x32\x17.wfmonitor.v1.SeriesKey\x12\x10\n\x08times_us\x18\x02 \x03(\x03\x12\x0e\n\x06values\x18\x03 \x03(\x01\"`\n\x12QueryRangeResponse\x12)\n\x06series\x18\x01 \x03(\x0b\x32\x19.wfmonitor.v1.RangeSeries\x12\x0c\n\x04tier\x18\x02 \x01(\t\x12\x11\n\trows_read\x18\x03 \x01(\x04\"n\n\x13QueryInstantRequest\x12(\n\x08selector\x18\x01 \x01(\x0b\x32\x16.wfmonitor.v1.Selector\x12\x0c\n\x04stat\x18\x02 \x01(\t\x12\x0e\n\x06window\x18\x03 \x01(\t\x12\x0f\n\x07time_us\x18\x04 \x01(\x03\"A\n\x14QueryInstantResponse\x12)\n\x06values\x18\x01 \x03(\x0b\x32\x19.wfmonitor.v1.WindowValue\"\"\n\x0f\x42\x61\x63kfillRequest\x12\x0f\n\x07seconds\x18\x01 \x01(\x01\"R\n\x11ListEventsRequest\x12\x10\n\x08start_us\x18\x01 \x01(\x03\x12\x0e\n\x06\x65nd_us\x18\x02 \x01(\x03\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\r\n\x05limit\x18\x04 \x01(\r\"9\n\x12ListEventsResponse\x12#\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x13.wfmonitor.v1.Event\"\x13\n\x11ListHealthRequest\"<\n\x12ListHealthResponse\x12&\n\x08services\x18\x01 \x03(\x0b\x32\x14.wfmonitor.v1.Health\"\x10\n\x0eStorageRequest\"~\n\x0bStorageTier\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x62ytes\x18\x02 \x01(\x04\x12\x14\n\x0c\x62udget_bytes\x18\x03 \x01(\x04\x12\x0f\n\x07samples\x18\x04 \x01(\x04\x12\x11\n\toldest_us\x18\x05 \x01(\x03\x12\x18\n\x10\x62ytes_per_sample\x18\x06 \x01(\x01\"v\n\x0fStorageResponse\x12(\n\x05tiers\x18\x01 \x03(\x0b\x32\x19.wfmonitor.v1.StorageTier\x12\x10\n\x08\x64\x62_bytes\x18\x02 \x01(\x04\x12\x11\n\twal_bytes\x18\x03 \x01(\x04\x12\x14\n\x0clost_samples\x18\x04 \x01(\x04\x32\xc8\x05\n\x0eMetricsService\x12O\n\nListSeries\x12\x1f.wfmonitor.v1.ListSeriesRequest\x1a .wfmonitor.v1.ListSeriesResponse\x12I\n\x08\x44\x65scribe\x12\x1d.wfmonitor.v1.DescribeRequest\x1a\x1e.wfmonitor.v1.DescribeResponse\x12@\n\x05Watch\x12\x1a.wfmonitor.v1.WatchRequest\x1a\x19.wfmonitor.v1.WindowValue0\x01\x12Q\n\nQueryRange\x12\x1f.wfmonitor.v1.QueryRangeRequest\x1a .wfmonitor.v1.QueryRangeResponse0\x01\x12U\n\x0cQueryInstant\x12!.wfmonitor.v1.QueryInstantRequest\x1a\".wfmonitor.v1.QueryInstantResponse\x12\x44\n\x08\x42\x61\x63kfill\x12\x1d.wfmonitor.v1.BackfillRequest\x1a\x17.wfmonitor.v1.LiveFrame0\x01\x12O\n\nListEvents\x12\x1f.wfmonitor.v1.ListEventsRequest\x1a .wfmonitor.v1.ListEventsResponse\x12O\n\nListHealth\x12\x1f.wfmonitor.v1.ListHealthRequest\x1a .wfmonitor.v1.ListHealthResponse\x12\x46\n\x07Storage\x12\x1c.wfmonitor.v1.StorageRequest\x1a\x1d.wfmonitor.v1.StorageResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'wfmonitor.v1.metrics_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SELECTOR']._serialized_start=212
-  _globals['_SELECTOR']._serialized_end=291
-  _globals['_LISTSERIESREQUEST']._serialized_start=293
-  _globals['_LISTSERIESREQUEST']._serialized_end=337
-  _globals['_SERIESINFO']._serialized_start=339
-  _globals['_SERIESINFO']._serialized_end=441
-  _globals['_LISTSERIESRESPONSE']._serialized_start=443
-  _globals['_LISTSERIESRESPONSE']._serialized_end=505
-  _globals['_DESCRIBEREQUEST']._serialized_start=507
-  _globals['_DESCRIBEREQUEST']._serialized_end=540
-  _globals['_METRICINFO']._serialized_start=543
-  _globals['_METRICINFO']._serialized_end=712
-  _globals['_DESCRIBERESPONSE']._serialized_start=714
-  _globals['_DESCRIBERESPONSE']._serialized_end=775
-  _globals['_STANDINGQUERY']._serialized_start=777
-  _globals['_STANDINGQUERY']._serialized_end=864
-  _globals['_WATCHREQUEST']._serialized_start=866
-  _globals['_WATCHREQUEST']._serialized_end=926
-  _globals['_QUERYRANGEREQUEST']._serialized_start=928
-  _globals['_QUERYRANGEREQUEST']._serialized_end=1054
-  _globals['_RANGESERIES']._serialized_start=1056
-  _globals['_RANGESERIES']._serialized_end=1141
-  _globals['_QUERYRANGERESPONSE']._serialized_start=1143
-  _globals['_QUERYRANGERESPONSE']._serialized_end=1239
-  _globals['_QUERYINSTANTREQUEST']._serialized_start=1241
-  _globals['_QUERYINSTANTREQUEST']._serialized_end=1351
-  _globals['_QUERYINSTANTRESPONSE']._serialized_start=1353
-  _globals['_QUERYINSTANTRESPONSE']._serialized_end=1418
-  _globals['_BACKFILLREQUEST']._serialized_start=1420
-  _globals['_BACKFILLREQUEST']._serialized_end=1454
-  _globals['_LISTEVENTSREQUEST']._serialized_start=1456
-  _globals['_LISTEVENTSREQUEST']._serialized_end=1538
-  _globals['_LISTEVENTSRESPONSE']._serialized_start=1540
-  _globals['_LISTEVENTSRESPONSE']._serialized_end=1597
-  _globals['_LISTHEALTHREQUEST']._serialized_start=1599
-  _globals['_LISTHEALTHREQUEST']._serialized_end=1618
-  _globals['_LISTHEALTHRESPONSE']._serialized_start=1620
-  _globals['_LISTHEALTHRESPONSE']._serialized_end=1680
-  _globals['_STORAGEREQUEST']._serialized_start=1682
-  _globals['_STORAGEREQUEST']._serialized_end=1698
-  _globals['_STORAGETIER']._serialized_start=1700
-  _globals['_STORAGETIER']._serialized_end=1826
-  _globals['_STORAGERESPONSE']._serialized_start=1828
-  _globals['_STORAGERESPONSE']._serialized_end=1946
-  _globals['_METRICSSERVICE']._serialized_start=1949
-  _globals['_METRICSSERVICE']._serialized_end=2661
+  _globals['_SELECTOR']._serialized_start=184
+  _globals['_SELECTOR']._serialized_end=263
+  _globals['_LISTSERIESREQUEST']._serialized_start=265
+  _globals['_LISTSERIESREQUEST']._serialized_end=309
+  _globals['_SERIESINFO']._serialized_start=311
+  _globals['_SERIESINFO']._serialized_end=413
+  _globals['_LISTSERIESRESPONSE']._serialized_start=415
+  _globals['_LISTSERIESRESPONSE']._serialized_end=477
+  _globals['_DESCRIBEREQUEST']._serialized_start=479
+  _globals['_DESCRIBEREQUEST']._serialized_end=512
+  _globals['_METRICINFO']._serialized_start=515
+  _globals['_METRICINFO']._serialized_end=684
+  _globals['_DESCRIBERESPONSE']._serialized_start=686
+  _globals['_DESCRIBERESPONSE']._serialized_end=747
+  _globals['_STANDINGQUERY']._serialized_start=749
+  _globals['_STANDINGQUERY']._serialized_end=836
+  _globals['_WATCHREQUEST']._serialized_start=838
+  _globals['_WATCHREQUEST']._serialized_end=898
+  _globals['_QUERYRANGEREQUEST']._serialized_start=900
+  _globals['_QUERYRANGEREQUEST']._serialized_end=1026
+  _globals['_RANGESERIES']._serialized_start=1028
+  _globals['_RANGESERIES']._serialized_end=1113
+  _globals['_QUERYRANGERESPONSE']._serialized_start=1115
+  _globals['_QUERYRANGERESPONSE']._serialized_end=1211
+  _globals['_QUERYINSTANTREQUEST']._serialized_start=1213
+  _globals['_QUERYINSTANTREQUEST']._serialized_end=1323
+  _globals['_QUERYINSTANTRESPONSE']._serialized_start=1325
+  _globals['_QUERYINSTANTRESPONSE']._serialized_end=1390
+  _globals['_BACKFILLREQUEST']._serialized_start=1392
+  _globals['_BACKFILLREQUEST']._serialized_end=1426
+  _globals['_LISTEVENTSREQUEST']._serialized_start=1428
+  _globals['_LISTEVENTSREQUEST']._serialized_end=1510
+  _globals['_LISTEVENTSRESPONSE']._serialized_start=1512
+  _globals['_LISTEVENTSRESPONSE']._serialized_end=1569
+  _globals['_LISTHEALTHREQUEST']._serialized_start=1571
+  _globals['_LISTHEALTHREQUEST']._serialized_end=1590
+  _globals['_LISTHEALTHRESPONSE']._serialized_start=1592
+  _globals['_LISTHEALTHRESPONSE']._serialized_end=1652
+  _globals['_STORAGEREQUEST']._serialized_start=1654
+  _globals['_STORAGEREQUEST']._serialized_end=1670
+  _globals['_STORAGETIER']._serialized_start=1672
+  _globals['_STORAGETIER']._serialized_end=1798
+  _globals['_STORAGERESPONSE']._serialized_start=1800
+  _globals['_STORAGERESPONSE']._serialized_end=1918
+  _globals['_METRICSSERVICE']._serialized_start=1921
+  _globals['_METRICSSERVICE']._serialized_end=2633
 # @@protoc_insertion_point(module_scope)

@@ -1,0 +1,156 @@
+"""A service's own samples and events: into the mapped ring file first, then onto the bus.
+
+All of one producer share one sequence (epoch, seq), so that a consumer sees any gap and pulls it again.
+Safe to call from any thread.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+
+from wfmonitor.v1.event_pb2 import Event
+from wfmonitor.v1.sample_pb2 import RateGroup, SampleBatch
+
+from bus import topics
+from bus.clock import monotonic_s
+from bus.journal.replay import Held
+from bus.journal.ring_file import RingFile, Row
+from bus.series import Series, schema_hash, to_key
+
+# How often a batch names its series although nothing changed: a newcomer on the bus waits at most so long.
+SERIES_EVERY_S = 5.0
+
+Send = Callable[[str, bytes], None]
+
+
+class SampleProducer:
+    """Numbers, journals and publishes what one service measures and sees."""
+
+    def __init__(self, producer: str, epoch: int, ring: RingFile, send: Send) -> None:
+        self.producer = producer
+        # A wall clock set back must not make this start look older than the last one.
+        self.epoch = max([epoch, *(held + 1 for held in ring.heads)])
+        self._ring = ring
+        self._send = send
+        self._seq = 0
+        self._lock = threading.Lock()
+        self._schemas: dict[int, SampleBatch] = {}
+
+    def table(
+        self, source: str, group: "RateGroup.ValueType", rate_hz: float, shown_only: bool = False
+    ) -> "SampleTable":
+        """A table of rows with one clock; `shown_only` rows are drawn but never written to disk."""
+        return SampleTable(self, source, group, rate_hz, shown_only)
+
+    def _publish_batch(self, batch: SampleBatch) -> None:
+        topic = topics.sample(batch.source)
+        with self._lock:
+            batch.epoch, batch.seq = self.epoch, self._seq + 1
+            if batch.series:
+                named = SampleBatch(series=batch.series)
+                self._schemas[batch.schema] = named
+            self._accept(topic, batch.SerializeToString())
+
+    def emit(self, event: Event) -> None:
+        """Publishes an event in the producer's sequence."""
+        with self._lock:
+            event.epoch, event.seq = self.epoch, self._seq + 1
+            self._accept(topics.event(event.kind), event.SerializeToString())
+
+    def _accept(self, topic: str, payload: bytes) -> None:
+        # The ring file is memory (tmpfs where there is one), so shown-only rows may pass through it as well:
+        # they keep the sequence whole.
+        self._ring.append(self.epoch, self._seq + 1, topic, payload)
+        self._seq += 1
+        self._send(topic, payload)
+
+    @property
+    def heads(self) -> dict[int, int]:
+        """epoch → newest seq held."""
+        return dict(self._ring.heads)
+
+    def held(self, epoch: int, since: int) -> Held:
+        """Rows after (epoch, since), each batch with its series named; for Replay."""
+        with self._lock:
+            everything = self._ring.rows()
+        oldest = (everything[0].epoch, everything[0].seq) if everything else (0, 0)
+        known: dict[int, SampleBatch] = dict(self._schemas)
+        rows: list[Row] = []
+        sent: set[tuple[str, int]] = set()
+        for row in everything:
+            wanted = (row.epoch, row.seq) > (epoch, since)
+            if row.topic.startswith(topics.SAMPLES):
+                row = self._with_series(row, known, sent, wanted)
+            if wanted:
+                rows.append(row)
+        return Held(rows, oldest)
+
+    @staticmethod
+    def _with_series(row: Row, known: dict[int, SampleBatch], sent: set[tuple[str, int]], wanted: bool) -> Row:
+        batch = SampleBatch.FromString(row.payload)
+        if batch.series:
+            known[batch.schema] = SampleBatch(series=batch.series)
+        mark = (row.topic, batch.schema)
+        if not wanted or mark in sent:
+            return row
+        sent.add(mark)
+        if batch.series or batch.schema not in known:
+            return row
+        batch.MergeFrom(known[batch.schema])
+        return row._replace(payload=batch.SerializeToString())
+
+
+class SampleTable:
+    """One table of a producer: (source, rate group)."""
+
+    def __init__(
+        self,
+        producer: SampleProducer,
+        source: str,
+        group: "RateGroup.ValueType",
+        rate_hz: float,
+        shown_only: bool,
+    ) -> None:
+        self._producer = producer
+        self.source = source
+        self.group = group
+        self.rate_hz = rate_hz
+        self.shown_only = shown_only
+        self._columns: tuple[Series, ...] = ()
+        self._schema = 0
+        self._named_at_s = float("-inf")
+
+    def write(
+        self,
+        columns: tuple[Series, ...],
+        times_us: Sequence[int],
+        boot_us: Sequence[int],
+        values: Sequence[float],
+    ) -> None:
+        """Adds rows. `values` is column-major, len(columns) × len(times_us), NaN where absent.
+
+        Raises ValueError where the lengths do not agree.
+        """
+        if len(values) != len(columns) * len(times_us) or len(times_us) != len(boot_us):
+            raise ValueError(
+                f"{len(values)} values for {len(columns)} columns and {len(times_us)} rows of {self.source}"
+            )
+        now_s = monotonic_s()
+        changed = columns is not self._columns and columns != self._columns
+        if changed:
+            self._schema = schema_hash(columns)
+        self._columns = columns
+        batch = SampleBatch(
+            producer=self._producer.producer,
+            source=self.source,
+            group=self.group,
+            rate_hz=self.rate_hz,
+            schema=self._schema,
+            times_us=times_us,
+            boot_us=boot_us,
+            values=values,
+            shown_only=self.shown_only,
+        )
+        if changed or now_s - self._named_at_s >= SERIES_EVERY_S:
+            self._named_at_s = now_s
+            batch.series.extend(to_key(series, self.source) for series in columns)
+        self._producer._publish_batch(batch)

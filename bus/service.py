@@ -1,0 +1,151 @@
+"""The one life cycle of every service: lock, start, ready, heartbeat, reload, drain, and the reason of a crash.
+
+    @asynccontextmanager
+    async def collector(ctx: ServiceContext) -> AsyncIterator[None]:
+        ...                      # open what it needs
+        await ctx.serve(add)     # answer questions
+        yield                    # ready; leaving this point drains
+
+    if __name__ == "__main__":
+        sys.exit(run("collector", collector))
+
+SIGTERM and SIGINT drain (2 s at most), SIGHUP reloads the settings. Under supervisord a service also ends
+when its supervisor has gone, so that a new one does not meet locked-out orphans.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import faulthandler
+import os
+import signal
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import zmq
+from wfmonitor.v1.health_pb2 import ServiceState
+
+from bus.clock import wall_us
+from bus.context import ServiceContext
+from bus.crash import EXIT_FAILED, EXIT_REFUSED, keep_crash
+from bus.home import Home, HomeError
+from bus.journal.ring_file import RingFile
+from bus.locks import AlreadyRunning, hold_pid_file
+from bus.logs import ServiceLogger, open_log
+from bus.rings import ring_folder
+from bus.samples import SampleProducer
+
+Body = Callable[[ServiceContext], AbstractAsyncContextManager[None]]
+
+HEARTBEAT_S = 1.0
+DRAIN_S = 2.0
+# About the last 10 minutes of one service's own figures.
+_RING_BYTES = 512 * 1024
+
+
+def run(
+    name: str,
+    body: Body,
+    *,
+    follows_settings: bool = True,
+    listens: bool = False,
+    ring_bytes: int = _RING_BYTES,
+) -> int:
+    """Runs a service to its end and returns the exit code. `listens`: it hears subscriptions (XPUB)."""
+    os.umask(0o077)
+    parser = argparse.ArgumentParser(prog=f"python -m services.{name}")
+    parser.add_argument("--home", help="the folder of data, keys and logs")
+    home = Home.resolve(parser.parse_args().home)
+    log = open_log(name)
+    faulthandler.enable()
+    try:
+        home.prepare()
+        _ = home.config
+        with hold_pid_file(home.pid_file(name), name):
+            asyncio.run(_live(name, home, log, body, follows_settings, listens, ring_bytes))
+    except (HomeError, AlreadyRunning) as refusal:
+        log.error(str(refusal))
+        keep_crash(home, name, refusal)
+        return EXIT_REFUSED
+    except Exception as error:
+        log.error("the service failed", exc_info=True)
+        keep_crash(home, name, error)
+        return EXIT_FAILED
+    return 0
+
+
+async def _live(
+    name: str,
+    home: Home,
+    log: ServiceLogger,
+    body: Body,
+    follows_settings: bool,
+    listens: bool,
+    ring_bytes: int,
+) -> None:
+    ring = RingFile(ring_folder(home) / f"{name}.ring", ring_bytes)
+    zmq_context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    epoch = wall_us()
+    ctx = ServiceContext(name, home, log, lambda send: SampleProducer(name, epoch, ring, send), zmq_context, listens)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, lambda: _reload(ctx, follows_settings))
+    heartbeat = loop.create_task(_beat(ctx, stop))
+    try:
+        await _body(ctx, body, follows_settings, stop)
+    finally:
+        heartbeat.cancel()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_S / 2):
+                await ctx.close()
+        ring.close()
+        zmq_context.term()
+
+
+async def _body(ctx: ServiceContext, body: Body, follows_settings: bool, stop: asyncio.Event) -> None:
+    stopping = asyncio.ensure_future(stop.wait())
+    starting = asyncio.ensure_future(_start(ctx, follows_settings))
+    await _first_of(stopping, starting, ctx.failure)
+    if stop.is_set():
+        starting.cancel()
+        return
+    async with body(ctx):
+        ctx.enter(ServiceState.SERVICE_STATE_READY)
+        ctx.log.info("ready", pid=os.getpid(), epoch=ctx.epoch)
+        await _first_of(stopping, ctx.failure)
+        ctx.enter(ServiceState.SERVICE_STATE_DRAINING)
+    ctx.log.info("stopped")
+
+
+async def _start(ctx: ServiceContext, follows_settings: bool) -> None:
+    if follows_settings:
+        ctx.enter(ServiceState.SERVICE_STATE_STARTING, "waiting for governance to answer with the settings")
+        await ctx.follow_settings()
+
+
+async def _first_of(*futures: "asyncio.Future[Any]") -> None:
+    """Waits for the first to end; raises what it raised."""
+    done, _ = await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
+    for future in done:
+        future.result()
+
+
+async def _beat(ctx: ServiceContext, stop: asyncio.Event) -> None:
+    parent = os.getppid() if "SUPERVISOR_ENABLED" in os.environ else None
+    while True:
+        ctx.enter(ctx.state, ctx.health().reason)
+        if parent is not None and os.getppid() != parent:
+            ctx.log.warning("supervisord has gone; stopping with it")
+            stop.set()
+        await asyncio.sleep(HEARTBEAT_S)
+
+
+def _reload(ctx: ServiceContext, follows_settings: bool) -> None:
+    ctx.log.info("reloading")
+    if follows_settings:
+        ctx.spawn(ctx.settings.load(ctx.channel("governance"), timeout_s=5.0), "reload settings")
+    for hook in ctx.reload_hooks:
+        hook()

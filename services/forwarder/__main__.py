@@ -1,0 +1,132 @@
+"""The forwarder: XSUB to XPUB in libzmq, no Python in the path.
+
+It does not use the common life cycle: that would bring gRPC, and the memory of a process is its imports. It
+keeps the same promises in small: lock, modes, SIGTERM, crash reason, heartbeat.
+"""
+
+import argparse
+import os
+import signal
+import sys
+import threading
+
+import zmq
+from wfmonitor.v1.health_pb2 import Health, ServiceState
+from zmq.auth.thread import ThreadAuthenticator
+
+from bus import topics
+from bus.clock import wall_us
+from bus.crash import EXIT_FAILED, EXIT_REFUSED, keep_crash
+from bus.home import Home, HomeError
+from bus.keys import BusKeys, load_or_make
+from bus.locks import AlreadyRunning, hold_pid_file
+from bus.logs import ServiceLogger, open_log
+from bus.transport import Publisher, endpoints, harden
+
+NAME = "forwarder"
+
+
+class OnlyOurKey:
+    """Lets in who holds the services' key; a foreign key receives nothing and is not heard."""
+
+    def __init__(self, keys: BusKeys) -> None:
+        self._public = keys.service.public
+
+    def callback(self, domain: str, key: bytes) -> bool:
+        return key == self._public
+
+
+def bound(context: "zmq.Context[zmq.Socket[bytes]]", kind: int, endpoint: str, keys: BusKeys) -> "zmq.Socket[bytes]":
+    """Raises zmq.ZMQError where the address is taken."""
+    socket = context.socket(kind)
+    harden(socket)
+    socket.curve_secretkey = keys.forwarder.secret
+    socket.curve_publickey = keys.forwarder.public
+    socket.curve_server = True
+    socket.bind(endpoint)
+    return socket
+
+
+def forward(home: Home, log: ServiceLogger) -> None:
+    """Runs the proxy until SIGTERM."""
+    keys = load_or_make(home.keys)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    signal.signal(signal.SIGHUP, lambda *_: None)
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    authenticator = ThreadAuthenticator(context)
+    authenticator.start()
+    authenticator.configure_curve_callback(domain="*", credentials_provider=OnlyOurKey(keys))
+    inward, outward = endpoints(home)
+    try:
+        incoming = bound(context, zmq.XSUB, inward, keys)
+        outgoing = bound(context, zmq.XPUB, outward, keys)
+    except zmq.ZMQError as error:
+        raise HomeError(
+            f"the bus cannot open {inward} and {outward}: {error}. "
+            "Another program holds the port; choose another block with --port-base."
+        ) from error
+    thread = threading.Thread(target=_proxy, args=(incoming, outgoing), daemon=True)
+    thread.start()
+    heartbeat(home, context, stop, log)
+    authenticator.stop()
+    context.term()  # ends the proxy, whose sockets close in its own thread
+    thread.join(timeout=1.0)
+
+
+def _proxy(incoming: "zmq.Socket[bytes]", outgoing: "zmq.Socket[bytes]") -> None:
+    try:
+        zmq.proxy(incoming, outgoing)
+    except zmq.ContextTerminated:
+        pass
+    finally:
+        incoming.close(linger=0)
+        outgoing.close(linger=0)
+
+
+def heartbeat(home: Home, context: "zmq.Context[zmq.Socket[bytes]]", stop: threading.Event, log: ServiceLogger) -> None:
+    """Says each second that the bus carries messages, over the bus itself."""
+    publisher = Publisher(home, context)
+    started_us = wall_us()
+    parent = os.getppid() if "SUPERVISOR_ENABLED" in os.environ else None
+    log.info("ready", pid=os.getpid())
+    while not stop.wait(1.0):
+        health = Health(
+            service=NAME,
+            pid=os.getpid(),
+            state=ServiceState.SERVICE_STATE_READY,
+            time_us=wall_us(),
+            started_us=started_us,
+            epoch=started_us,
+        )
+        publisher.send(topics.health(NAME), health.SerializeToString())
+        if parent is not None and os.getppid() != parent:
+            log.warning("supervisord has gone; stopping with it")
+            break
+    publisher.close()
+
+
+def main() -> int:
+    os.umask(0o077)
+    parser = argparse.ArgumentParser(prog="python -m services.forwarder")
+    parser.add_argument("--home", help="the folder of data, keys and logs")
+    home = Home.resolve(parser.parse_args().home)
+    log = open_log(NAME)
+    try:
+        home.prepare()
+        with hold_pid_file(home.pid_file(NAME), NAME):
+            forward(home, log)
+    except (HomeError, AlreadyRunning) as refusal:
+        log.error(str(refusal))
+        keep_crash(home, NAME, refusal)
+        return EXIT_REFUSED
+    except Exception as error:
+        log.error("the forwarder failed", exc_info=True)
+        keep_crash(home, NAME, error)
+        return EXIT_FAILED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
