@@ -1,12 +1,73 @@
-# Each word prints what it does and where the result is. `make help` lists them.
+# Each word does one thing and prints where the result is. `make help` lists them.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup dev up down test test-long test-attacks test-faults bench lint fix proto lock
+.PHONY: help setup dev up down test test-long test-attacks test-faults bench lint fix proto lock browser
 
-help:
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+setup: $(VENV)/.installed ## make .venv and install from the lock
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed; say which: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) \
+	  || { echo "The venv module is missing; on Debian and Ubuntu: apt install python3-venv"; rm -rf $(VENV); exit 1; }
+	@echo "Installing into $(VENV) (once, about half a minute)"
+	@$(PIP_INSTALL) --require-hashes -r requirements.lock
+	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+dev: $(VENV)/.dev ## add what the tests, lint and generators need
+
+$(VENV)/.dev: $(VENV)/.installed requirements-dev.lock
+	@echo "Installing the tools of the tests into $(VENV)"
+	@$(PIP_INSTALL) --require-hashes -r requirements-dev.lock
+	@touch $@
+
+up: $(VENV)/.installed ## start the monitor and open the dashboard
+	@$(BIN)/wfmon up --detach
+
+down: ## stop it
+	@$(BIN)/wfmon down
+
+browser: # the tests' Chromium: the system's package
+	@command -v chromium chromium-browser google-chrome >/dev/null || tests/install-browser
+
+test: $(VENV)/.dev browser ## the tests: units, integration, real browser (under 10 minutes)
+	$(PYTEST) tests --ignore=tests/attacks --ignore=tests/faults --ignore=tests/bench -m "not long"
+
+test-attacks: $(VENV)/.dev browser ## the attacks of docs/security.md, each with its number and count
+	$(PYTEST) tests/attacks -rA -m "not long"
+
+test-faults: $(VENV)/.dev ## kills, full disks, broken files, clock steps
+	$(PYTEST) tests/faults -rA -m "not long"
+
+test-long: $(VENV)/.dev browser ## what takes minutes
+	$(PYTEST) tests -rA -m long
+
+bench: $(VENV)/.dev browser ## measure; writes bench-result.json and prints the table
+	$(BIN)/python -m tests.bench
+
+lint: $(VENV)/.dev ## ruff, mypy, generated files, the page's types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python proto/generate.py --check
+	@if command -v npm >/dev/null; then cd dashboard && npm ci --silent --no-fund --no-audit && npm run --silent check; \
+	  else echo "the page's types were not checked: npm is not installed"; test -z "$$CI"; fi
+
+fix: $(VENV)/.dev ## format, and mend what ruff can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
 
 proto: $(VENV)/.dev ## write the generated readers of proto/
-	$(BIN)/python proto/generate.py
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python proto/generate.py
+
+lock: ## renew the locks (needs uv)
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --extra build pyproject.toml -o requirements.lock
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --extra build --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock

@@ -94,9 +94,7 @@ def test_promtool_accepts_every_metric_where_it_is_installed() -> None:
     if promtool is None:  # its rules are checked above in any case
         return
     text = "\n".join(exposition) + "\n"
-    done = subprocess.run(
-        [promtool, "check", "metrics"], input=text, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -120,9 +118,7 @@ def test_names_of_the_input_find_their_metric(name: str, source: str, meant: str
 
 
 def test_unknown_name_is_answered_with_the_nearest() -> None:
-    with pytest.raises(
-        UnknownMetric, match=r'unknown metric "system.cpu.pecent"; did you mean "system.cpu.percent"'
-    ):
+    with pytest.raises(UnknownMetric, match=r'unknown metric "system.cpu.pecent"; did you mean "system.cpu.percent"'):
         catalogue()["system.cpu.pecent"]
     with pytest.raises(UnknownMetric) as unlike:
         catalogue().resolve("zzzzqqq")

@@ -149,9 +149,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     where.mkdir()
     if os.geteuid() != 0 or sys.platform != "linux":
         pytest.skip("mounting a small file system needs root on Linux")
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=3m", "none", str(where)], capture_output=True
-    )
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "none", str(where)], capture_output=True)
     if mounted.returncode:
         pytest.skip(f"a small file system cannot be mounted here: {mounted.stderr.decode()}")
     yield where
@@ -238,9 +236,7 @@ def test_file_size_limit_is_a_full_disk(tmp_path: Path) -> None:
         print("recovered", before)
         """
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, timeout=60
-    )
+    done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, timeout=60)
     assert done.stdout.startswith("recovered"), done.stderr
     assert sqlite3.connect(tmp_path / "rows.db").execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
