@@ -1,0 +1,278 @@
+"""The ring of one table: its last five minutes exactly, one column a series.
+
+Rows lie one after the other in memory, never wrapped: the arrays are a quarter longer than the
+capacity, and when their end is reached the newest rows move back to the front (two copies a sample
+over its life, at memory speed). So every window is a plain slice.
+"""
+
+import itertools
+from math import ceil
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bus.series import Series
+from services.aggregator.batch import MAX_COLUMNS, Batch, Floats, TableKey, Times
+
+RING_S = 300
+STEP_US = 500_000  # a move of the wall clock that counts as a step (DESIGN §3)
+
+
+class Rows(NamedTuple):
+    """A slice of a ring, oldest first: views, valid until the next append."""
+
+    line_us: Times
+    values: Floats  # (columns asked for, rows)
+
+
+class Columns(NamedTuple):
+    """A schema in this ring: its series and the ring column of each."""
+
+    series: tuple[Series, ...]
+    at: NDArray[np.intp]
+
+
+class RingFull(MemoryError):
+    """A table that would grow past the memory the rings may take."""
+
+
+class RingTable:
+    """Rows of (producer, source, group).
+
+    `times_us` is the wall clock as published. `line_us` is the same, except that rows before a step
+    of the wall clock are told in the clock of now, so that it only grows and windows never jump
+    (CONTRACTS §6, DESIGN §3 "Time").
+    """
+
+    def __init__(self, key: TableKey, rate_hz: float, *, seconds: int = RING_S) -> None:
+        self.key = key
+        self.rate_hz = rate_hz
+        self.shown_only = False
+        self.stored = 0  # rows appended so far that need no storing any more
+        self.appended = 0  # rows appended since the ring was made
+        self.version = 0  # grows when a column is given to another series
+        self.schema = 0  # of the newest row
+        self._seconds = seconds
+        self._capacity = self._rows_for(rate_hz)
+        self._start = self._end = 0  # rows held: [start, end) of the arrays
+        self._columns: dict[Series, int] = {}
+        self._series: list[Series | None] = []
+        self._schemas: dict[int, Columns] = {}
+        self._last_row: dict[int, int] = {}  # schema → number of the row after its newest
+        length = self._length()
+        self.times_us: Times = np.empty(length, np.int64)
+        self.boot_us: Times = np.empty(length, np.int64)
+        self.line_us: Times = np.empty(length, np.int64)
+        self._row_schema: NDArray[np.uint64] = np.empty(length, np.uint64)
+        self.values: Floats = np.empty((0, length))
+
+    # -- what it holds ------------------------------------------------------------------------
+
+    @property
+    def rows(self) -> int:
+        return self._end - self._start
+
+    @property
+    def first(self) -> int:
+        """Number of the oldest row held, counted over all rows ever appended."""
+        return self.appended - self.rows
+
+    @property
+    def newest_us(self) -> int:
+        """Wall time of the newest row; 0 before the first."""
+        return int(self.line_us[self._end - 1]) if self.rows else 0
+
+    @property
+    def offset_us(self) -> int:
+        """Wall minus boot clock at the newest row."""
+        return int(self.times_us[self._end - 1] - self.boot_us[self._end - 1]) if self.rows else 0
+
+    @property
+    def period_us(self) -> int:
+        return round(1e6 / self.rate_hz)
+
+    @property
+    def bytes(self) -> int:
+        """Memory set aside (untouched pages of it cost nothing yet)."""
+        rows = self.times_us.nbytes + self.boot_us.nbytes + self.line_us.nbytes + self._row_schema.nbytes
+        return rows + self.values.nbytes
+
+    @property
+    def series(self) -> dict[Series, int]:
+        """Series held → column of `values`."""
+        return self._columns
+
+    def knows(self, schema: int) -> bool:
+        return schema in self._schemas
+
+    def columns(self, schema: int) -> Columns:
+        return self._schemas[schema]
+
+    # -- appending ----------------------------------------------------------------------------
+
+    def bytes_to_append(self, batch: Batch) -> int:
+        """What the ring would take after this batch, at most: to refuse before anything is changed."""
+        new = len(set(batch.series) - self._columns.keys()) if batch.series else 0
+        rows = ceil(self._rows_for(max(self.rate_hz, batch.rate_hz)) * 1.25)
+        return (ceil((len(self._series) + new) * 1.25) + 4) * rows * 8
+
+    def append(self, batch: Batch, *, stored: bool = False) -> None:
+        """Takes a batch's rows; `stored`: they are in a chunk already (a ring filled after a restart).
+
+        Raises KeyError where the batch names a schema whose series never came.
+        """
+        columns = self._resolve(batch)
+        count = len(batch.times_us)
+        if batch.rate_hz > self.rate_hz or count > self._capacity:
+            self._grow(max(self._rows_for(batch.rate_hz), count))
+        self.rate_hz = batch.rate_hz
+        self.shown_only = batch.shown_only
+        if self._end + count > len(self.times_us):
+            self._move_back(count)
+        a, b = self._end, self._end + count
+        self.times_us[a:b] = batch.times_us
+        self.boot_us[a:b] = batch.boot_us
+        self._row_schema[a:b] = batch.schema
+        self._draw_line(a, b)
+        if len(columns.at) < len(self.values):
+            self.values[:, a:b] = np.nan
+        self.values[columns.at, a:b] = batch.values
+        self._end = b
+        self.appended += count
+        self._start = max(self._start, b - self._capacity)
+        self.schema = batch.schema
+        self._last_row[batch.schema] = self.appended
+        if stored:
+            self.stored = self.appended
+
+    def _draw_line(self, a: int, b: int) -> None:
+        """Continues `line_us`: rows before a step of the wall clock move to the clock of now."""
+        line = self.line_us
+        line[a:b] = self.times_us[a:b]
+        offsets = self.times_us[max(a - 1, self._start) : b] - self.boot_us[max(a - 1, self._start) : b]
+        moved = np.diff(offsets)
+        steps = np.flatnonzero((np.abs(moved) > STEP_US) | (np.diff(line[max(a - 1, self._start) : b]) < 0))
+        first = b - len(offsets)
+        for at in steps.tolist():
+            row = first + at + 1
+            passed = int(self.boot_us[row] - self.boot_us[row - 1])
+            if passed < 0:
+                # Another boot: its clock says nothing about the old one's. The wall clock rules,
+                # and if it went back as well, the older rows move just before the newer.
+                passed = max(0, int(self.times_us[row] - self.times_us[row - 1]))
+            line[self._start : row] += line[row] - passed - line[row - 1]
+
+    def _resolve(self, batch: Batch) -> Columns:
+        known = self._schemas.get(batch.schema)
+        if known is not None:
+            return known
+        if batch.series is None:
+            raise KeyError(f"{self.key}: schema {batch.schema:#x} was never spelled out")
+        self._forget_schemas_without_rows()
+        new = [series for series in batch.series if series not in self._columns]
+        if new:
+            self._give_columns(new, free=self._absent_columns(batch.series))
+        columns = Columns(batch.series, np.array([self._columns[s] for s in batch.series], np.intp))
+        self._schemas[batch.schema] = columns
+        return columns
+
+    def _give_columns(self, new: list[Series], free: list[int]) -> None:
+        for series in new:
+            if free:
+                column = free.pop()
+                if (old := self._series[column]) is not None:
+                    del self._columns[old]
+                self._series[column] = series
+            else:
+                column = len(self._series)
+                self._series.append(series)
+            self._columns[series] = column
+        if len(self._series) > len(self.values):
+            self._widen(len(self._series))
+        self.version += 1
+
+    def _forget_schemas_without_rows(self) -> None:
+        first = self.first
+        for schema in [s for s, last in self._last_row.items() if last <= first]:
+            del self._last_row[schema], self._schemas[schema]
+
+    def _absent_columns(self, wanted: tuple[Series, ...]) -> list[int]:
+        """Columns that no row held has, and that `wanted` does not bring back."""
+        used = np.zeros(len(self._series), bool)
+        for columns in self._schemas.values():
+            used[columns.at] = True
+        used[[self._columns[s] for s in wanted if s in self._columns]] = True
+        return np.flatnonzero(~used).tolist()
+
+    # -- memory -------------------------------------------------------------------------------
+
+    def _rows_for(self, rate_hz: float) -> int:
+        return ceil(self._seconds * rate_hz) + 1
+
+    def _length(self) -> int:
+        return ceil(self._capacity * 1.25) + 1
+
+    def _move_back(self, incoming: int) -> None:
+        keep = min(self.rows, max(0, self._capacity - incoming))
+        a, b = self._end - keep, self._end
+        for array in (self.times_us, self.boot_us, self.line_us, self._row_schema):
+            array[:keep] = array[a:b]
+        self.values[:, :keep] = self.values[:, a:b]
+        self._start, self._end = 0, keep
+
+    def _grow(self, capacity: int) -> None:
+        if capacity <= self._capacity:
+            return
+        self._capacity = capacity
+        length, a, b = self._length(), self._start, self._end
+        self._start, self._end = 0, b - a
+
+        def longer(old: Times) -> Times:
+            new = np.empty(length, old.dtype)
+            new[: b - a] = old[a:b]
+            return new
+
+        self.times_us, self.boot_us = longer(self.times_us), longer(self.boot_us)
+        self.line_us = longer(self.line_us)
+        schema = np.empty(length, np.uint64)
+        schema[: b - a] = self._row_schema[a:b]
+        self._row_schema = schema
+        values = np.empty((len(self.values), length))
+        values[:, : b - a] = self.values[:, a:b]
+        self.values = values
+
+    def _widen(self, columns: int) -> None:
+        # A table that changes its columns will do it again: a quarter more at once.
+        wide = columns if not len(self.values) else min(MAX_COLUMNS, ceil(columns * 1.25))
+        values = np.empty((max(columns, wide), self.values.shape[1]))
+        old = len(self.values)
+        values[:old, self._start : self._end] = self.values[:, self._start : self._end]
+        values[old:, self._start : self._end] = np.nan
+        self.values = values
+
+    # -- reading ------------------------------------------------------------------------------
+
+    def between(self, start_us: int, end_us: int) -> tuple[int, int]:
+        """Rows with line time in (start, end], as array positions [a, b)."""
+        line = self.line_us[self._start : self._end]
+        a, b = np.searchsorted(line, (start_us, end_us), side="right").tolist()
+        return self._start + a, self._start + b
+
+    def window(self, columns: Times, start_us: int, end_us: int) -> Rows:
+        """The rows in (start, end] of some columns."""
+        a, b = self.between(start_us, end_us)
+        return Rows(self.line_us[a:b], self.values[columns, a:b])
+
+    def positions(self, from_row: int) -> tuple[int, int]:
+        """Array positions [a, b) of the rows numbered `from_row` and later that are still held."""
+        return max(self._start, self._end - (self.appended - from_row)), self._end
+
+    def runs(self, a: int, b: int) -> list[tuple[int, int, int]]:
+        """[a, b) cut where the schema changes: (schema, a, b)."""
+        if a >= b:
+            return []
+        schemas = self._row_schema[a:b]
+        cuts = (np.flatnonzero(schemas[1:] != schemas[:-1]) + a + 1).tolist()
+        edges = [a, *cuts, b]
+        return [(int(self._row_schema[x]), x, y) for x, y in itertools.pairwise(edges)]

@@ -1,0 +1,106 @@
+"""The ring: exact for its time, whatever comes, in bounded memory."""
+
+from collections import deque
+from math import isnan, nan
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.aggregator.rings import Rings
+from services.aggregator.table import RingFull, RingTable
+from tests.aggregator.tables import CPU, MEMORY, START_US, batch, process
+
+
+def series_of(table: RingTable, series) -> list[tuple[int, float]]:
+    column = table.series.get(series)
+    a, b = table.positions(table.first)
+    if column is None:
+        return []
+    pairs = zip(table.times_us[a:b].tolist(), table.values[column, a:b].tolist(), strict=True)
+    return [(t, v) for t, v in pairs if not isnan(v)]
+
+
+@given(batches=st.lists(st.tuples(st.integers(1, 9), st.sets(st.integers(0, 11), min_size=1, max_size=5)), max_size=60))
+@settings(max_examples=200, deadline=None)
+def test_ring_holds_the_newest_rows_of_every_series(batches) -> None:
+    """Against a plain list: tables whose columns come and go, as the process table's do."""
+    table: RingTable | None = None
+    rows: deque[tuple[int, dict]] = deque()
+    t = START_US
+    for count, numbers in batches:
+        times = [t + 1_000_000 * n for n in range(count)]
+        t = times[-1] + 1_000_000
+        columns = {process(n): [float(n * 1000 + i) for i in range(count)] for n in sorted(numbers)}
+        one = batch(times, columns, rate_hz=1.0, source="process")
+        if table is None:
+            table = RingTable(one.key, 1.0, seconds=20)
+        table.append(one)
+        rows.extend((at, {s: v[i] for s, v in columns.items()}) for i, at in enumerate(times))
+        kept = list(rows)[-21:]
+        assert table.rows == len(kept)
+        for number in range(12):
+            want = [(at, values[process(number)]) for at, values in kept if process(number) in values]
+            assert series_of(table, process(number)) == want
+        assert len(table.values) <= 16, "columns that no row held has must be used again"
+
+
+def test_ring_grows_with_the_rate_and_keeps_its_rows() -> None:
+    first = batch([START_US], {CPU: [1.0]}, rate_hz=1.0)
+    table = RingTable(first.key, 1.0)
+    table.append(first)
+    for n in range(1, 400):
+        table.append(batch([START_US + n * 16_667], {CPU: [float(n)]}, rate_hz=60.0))
+    assert table.rows == 400
+    assert [v for _, v in series_of(table, CPU)] == [1.0, *(float(n) for n in range(1, 400))]
+
+
+def test_rows_to_store_are_cut_where_the_columns_change() -> None:
+    one = batch([START_US], {CPU: [1.0]})
+    table = RingTable(one.key, 10.0)
+    table.append(one, stored=True)
+    table.append(batch([START_US + 100_000], {CPU: [2.0]}))
+    table.append(batch([START_US + 200_000], {CPU: [3.0], MEMORY: [9.0]}))
+    a, b = table.positions(table.stored)
+    runs = [(table.columns(schema).series, y - x) for schema, x, y in table.runs(a, b)]
+    assert runs == [((CPU,), 1), ((CPU, MEMORY), 1)]
+
+
+def test_unnamed_columns_are_refused() -> None:
+    rings = Rings()
+    unnamed = batch([START_US], {CPU: [1.0]}, named=False)
+    assert not rings.knows(unnamed)
+    with pytest.raises(KeyError, match="never spelled out"):
+        rings.append(unnamed)
+    assert len(rings) == 0
+    rings.append(batch([START_US], {CPU: [1.0]}))
+    assert rings.knows(unnamed)
+
+
+def test_memory_is_bounded_and_the_refusal_names_the_table() -> None:
+    rings = Rings(memory_bytes=1 << 20)
+    rings.append(batch([START_US], {CPU: [1.0]}))
+    wide = {process(n): [1.0] for n in range(200)}
+    with pytest.raises(RingFull, match="collector/process"):
+        rings.append(batch([START_US], wide, source="process"))
+    assert rings.bytes <= 1 << 20
+    assert [table.key.source for table in rings] == ["system"]
+
+
+def test_metrics_find_their_tables_and_lose_them() -> None:
+    rings = Rings()
+    rings.append(batch([START_US], {CPU: [1.0], MEMORY: [nan]}), stored=True)
+    assert [t.key.source for t in rings.tables_with("system.cpu.percent")] == ["system"]
+    assert rings.drop_before(START_US) == []
+    assert len(rings.drop_before(START_US + 1)) == 1
+    assert rings.tables_with("system.cpu.percent") == []
+    assert rings.metrics == []
+
+
+def test_another_boot_does_not_move_what_was_before() -> None:
+    one = batch([START_US], {CPU: [1.0]}, boot_us=[9_000_000_000])
+    table = RingTable(one.key, 10.0)
+    table.append(one)
+    table.append(batch([START_US + 60_000_000], {CPU: [2.0]}, boot_us=[5_000_000]))
+    assert np.diff(table.line_us[:2]).tolist() == [60_000_000]
