@@ -1,0 +1,260 @@
+"""governance.db: a change is one transaction, its undo gives back what was, and damage is named by its row.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from wfmonitor.v1.control_pb2 import ControlChange
+
+from bus.settings_catalogue import SettingError, consent_specs
+from services.governance.audit import AuditRecord, details_text
+from services.governance.ledger import UnknownChange
+from services.governance.plan import Refused
+from services.governance.store import Store
+
+RATE = "collector.rate.resource_hz"
+NAMES = "privacy.record.process_names"
+CONSENT = "record.process_names"
+WORDING = consent_specs()[CONSENT].wording
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = Store(tmp_path / "governance.db", tmp_path / "quarantine")
+    yield opened
+    opened.close()
+
+
+async def value(store: Store, key: str) -> str:
+    return (await store.settings()).values[key]
+
+
+async def kinds(store: Store) -> list[str]:
+    return [row.record.type for row in await store.audit(0, 100)]
+
+
+async def test_change_leaves_value_undo_audit_row_and_journal_row_together(store: Store) -> None:
+    [made] = await store.change(RATE, "20", "person:cli")
+    assert (made.change.key, made.change.value, made.change.undo) == (RATE, "20.0", "10.0")
+    assert made.target == "collector"
+    assert await value(store, RATE) == "20.0"
+    assert await store.changes(RATE, 10) == [made.change]
+    [row] = await store.audit(0, 10)
+    assert (row.record.type, row.record.actor) == ("setting.changed", "person:cli")
+    [journalled] = store.held(0, 0).rows
+    assert journalled.topic == "1/control/collector/"
+    assert ControlChange.FromString(journalled.payload) == made.change
+    assert store.head == (journalled.epoch, journalled.seq)
+
+
+async def test_refused_change_leaves_nothing_behind(store: Store) -> None:
+    with pytest.raises(SettingError):
+        await store.change(RATE, "1e9", "person:cli")
+    with pytest.raises(Refused):
+        await store.change(NAMES, "true", "person:cli")
+    assert await store.audit(0, 10) == []
+    assert store.held(0, 0).rows == []
+    assert store.head[1] == 0
+
+
+async def test_failure_in_the_middle_of_a_change_rolls_all_of_it_back(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(*_: object) -> None:
+        raise OSError("no room for the audit row")
+
+    monkeypatch.setattr("services.governance.chain.append", no_room)
+    with pytest.raises(OSError, match="no room"):
+        await store.change(RATE, "20", "person:cli")
+    monkeypatch.undo()
+    assert await value(store, RATE) == "10.0"
+    assert await store.changes("", 10) == []
+    assert store.held(0, 0).rows == []
+
+
+async def test_undo_gives_back_what_was_and_is_itself_undone(store: Store) -> None:
+    [made] = await store.change(RATE, "20", "person:cli")
+    [undone] = await store.undo(made.change.id, "person:page")
+    assert await value(store, RATE) == "10.0"
+    with pytest.raises(Refused, match="taken back already"):
+        await store.undo(made.change.id, "person:page")
+    await store.undo(undone.change.id, "person:page")
+    assert await value(store, RATE) == "20.0"
+    assert await kinds(store) == ["setting.changed"] * 3
+
+
+async def test_undo_of_an_unknown_change_says_where_they_are_listed(store: Store) -> None:
+    with pytest.raises(UnknownChange, match="wfmon settings changes"):
+        await store.undo("nonsense", "person:cli")
+
+
+async def test_undo_of_the_strict_profile_restores_every_recording_switch(store: Store) -> None:
+    await store.change("privacy.record.ui", "false", "person:cli")
+    before = (await store.settings()).values
+    made = await store.change("privacy.profile", '"strict"', "person:page")
+    assert await value(store, "privacy.record.machine") == "false"
+    await store.undo(made[-1].change.id, "person:page")
+    assert (await store.settings()).values == before
+
+
+async def test_consent_turns_names_on_and_its_withdrawal_off(store: Store) -> None:
+    await store.set_consent(CONSENT, True, WORDING, "person:page")
+    assert await value(store, NAMES) == "true"
+    await store.set_consent(CONSENT, False, "", "person:page")
+    assert await value(store, NAMES) == "false"
+    [state] = await store.consents()
+    assert (state.given, state.wording) == (False, WORDING)
+    assert await kinds(store) == ["consent.given", "setting.changed", "consent.withdrawn", "setting.changed"]
+
+
+async def test_switching_names_off_withdraws_the_consent(store: Store) -> None:
+    await store.set_consent(CONSENT, True, WORDING, "person:page")
+    await store.change(NAMES, "false", "person:cli")
+    [state] = await store.consents()
+    assert not state.given
+
+
+async def test_target_that_refuses_gets_the_old_value_back(store: Store) -> None:
+    [made] = await store.change(RATE, "20", "person:cli")
+    taken_back = await store.settle(made.change.id, "collector", False, "the sensor is read at 10 Hz at most")
+    assert taken_back is not None
+    assert [(one.change.value, one.change.actor) for one in taken_back] == [("10.0", "service:governance")]
+    assert await value(store, RATE) == "10.0"
+    assert await kinds(store) == ["setting.changed", "setting.refused", "setting.changed"]
+
+
+async def test_refusal_of_the_taking_back_ends_there(store: Store) -> None:
+    [made] = await store.change(RATE, "20", "person:cli")
+    [back] = await store.settle(made.change.id, "collector", False, "no") or []
+    assert await store.settle(back.change.id, "collector", False, "no again") == []
+    assert await value(store, RATE) == "10.0"
+
+
+async def test_late_refusal_leaves_a_newer_change_alone(store: Store) -> None:
+    [first] = await store.change(RATE, "20", "person:cli")
+    await store.change(RATE, "30", "person:cli")
+    assert await store.settle(first.change.id, "collector", False, "too late") == []
+    assert await value(store, RATE) == "30.0"
+
+
+async def test_one_refusing_target_takes_the_whole_profile_back(store: Store) -> None:
+    before = (await store.settings()).values
+    made = await store.change("privacy.profile", '"strict"', "person:page")
+    recording = next(one for one in made if one.target == "aggregator")
+    await store.settle(recording.change.id, "aggregator", False, "no")
+    assert (await store.settings()).values == before
+
+
+@pytest.mark.parametrize("target", ["gateway", ""])
+async def test_answer_of_another_service_counts_for_nothing(store: Store, target: str) -> None:
+    [made] = await store.change(RATE, "20", "person:cli")
+    assert await store.settle(made.change.id, target, False, "I refuse for you") is None
+    assert await value(store, RATE) == "20.0"
+
+
+async def test_answer_counts_once(store: Store) -> None:
+    [made] = await store.change(RATE, "20", "person:cli")
+    assert await store.settle(made.change.id, "collector", True, "") == []
+    assert await store.settle(made.change.id, "collector", False, "after all no") is None
+    assert await value(store, RATE) == "20.0"
+
+
+async def test_audit_events_are_appended_once_by_id(store: Store) -> None:
+    record = AuditRecord("gateway:1", 1, "person:page", "session.opened", details_text({"from": "127.0.0.1"}))
+    assert await store.append_audit([record, record]) == 1
+    assert await store.append_audit([record]) == 0
+    assert (await store.verify_audit()).rows == 1
+
+
+async def test_all_is_still_there_after_opening_again(tmp_path: Path) -> None:
+    first = Store(tmp_path / "governance.db", tmp_path / "quarantine")
+    [made] = await first.change(RATE, "20", "person:cli")
+    head = first.head
+    first.close()
+    second = Store(tmp_path / "governance.db", tmp_path / "quarantine")
+    assert await value(second, RATE) == "20.0"
+    assert second.head == head
+    assert [one.change for one in await second.unannounced()] == [made.change]
+    assert (await second.verify_audit()).intact
+    second.close()
+
+
+async def test_setting_of_an_older_version_is_ignored_and_said(tmp_path: Path) -> None:
+    first = Store(tmp_path / "governance.db", tmp_path / "quarantine")
+    await first.change(RATE, "20", "person:cli")
+    first.close()
+    with sqlite3.connect(tmp_path / "governance.db") as raw:
+        raw.execute("UPDATE setting SET key = 'collector.rate.gone_hz'")
+        raw.execute("UPDATE change SET key = 'collector.rate.gone_hz'")
+    second = Store(tmp_path / "governance.db", tmp_path / "quarantine")
+    assert await value(second, RATE) == "10.0"
+    assert "collector.rate.gone_hz" in second.complaints[0]
+    assert [change.key for change in await second.changes("", 10)] == ["collector.rate.gone_hz"]
+    second.close()
+
+
+TEXTS = ("event_id", "actor", "type", "details")
+COLUMNS = (*TEXTS, "number", "time_us", "previous_hash", "hash")
+
+
+async def written_chain(folder: Path) -> Path:
+    store = Store(folder / "governance.db", folder / "quarantine")
+    records = [AuditRecord(f"a:{n}", 9 + n, "person:cli", "session.opened", f'{{"n":"{n}"}}') for n in range(5)]
+    await store.append_audit(records)
+    store.close()
+    return folder / "governance.db"
+
+
+def flip(path: Path, column: str, number: int, bit: int) -> None:
+    """Flip one bit of one column of one row, as damage on the disk would."""
+    with sqlite3.connect(path) as raw:
+        old = raw.execute(f"SELECT {column} FROM audit WHERE number = ?", (number,)).fetchone()[0]  # noqa: S608
+        if isinstance(old, int):
+            raw.execute(f"UPDATE audit SET {column} = ? WHERE number = ?", (old ^ 1 << bit % 62, number))  # noqa: S608
+            return
+        damaged = bytearray(old.encode() if isinstance(old, str) else old)
+        damaged[bit // 8 % len(damaged)] ^= 1 << bit % 8
+        place = "CAST(? AS TEXT)" if column in TEXTS else "?"
+        raw.execute(f"UPDATE audit SET {column} = {place} WHERE number = ?", (bytes(damaged), number))  # noqa: S608
+
+
+@settings(max_examples=80, deadline=None)
+@given(column=st.sampled_from(COLUMNS), number=st.integers(1, 5), bit=st.integers(0, 2**16))
+async def test_any_flipped_bit_in_the_audit_table_is_found_and_named(column: str, number: int, bit: int) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        path = await written_chain(Path(name))
+        try:
+            flip(path, column, number, bit)
+        except sqlite3.IntegrityError:
+            return  # two rows cannot have one number or one id
+        store = Store(path, Path(name) / "quarantine")
+        verdict = await store.verify_audit()
+        store.close()
+        assert not verdict.intact
+        assert verdict.broken_at == number
+        assert verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("damage", "broken_at"),
+    [
+        ("DELETE FROM audit WHERE number > 3", 4),
+        ("DELETE FROM audit", 1),
+        ("DELETE FROM audit_head", 1),
+        ("UPDATE audit_head SET number = 4", 5),
+    ],
+)
+async def test_cut_table_or_head_is_found(tmp_path: Path, damage: str, broken_at: int) -> None:
+    path = await written_chain(tmp_path)
+    with sqlite3.connect(path) as raw:
+        raw.execute(damage)
+    store = Store(path, tmp_path / "quarantine")
+    assert (await store.verify_audit()).broken_at == broken_at
+    store.close()
