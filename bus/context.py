@@ -20,11 +20,12 @@ from bus import topics
 from bus.clock import boot_us, wall_us
 from bus.home import Home
 from bus.journal.replay import Reader, ReplayServicer
+from bus.listening import Handler, ListeningPublisher, Subscriber
 from bus.logs import ServiceLogger
 from bus.rpc import new_server, open_channel
 from bus.samples import SampleProducer, Send
 from bus.settings_mirror import SettingsMirror
-from bus.transport import Handler, Publisher, Subscriber
+from bus.transport import Publisher
 
 AddServicers = Callable[[grpc.aio.Server], None]
 
@@ -54,7 +55,7 @@ class ServiceContext:
         self.log = log
         self.counters: dict[str, float] = {}
         self.settings = SettingsMirror()
-        self.publisher = Publisher(home, zmq_context, listens)
+        self.publisher = ListeningPublisher(home, zmq_context) if listens else Publisher(home, zmq_context)
         self.subscriber = Subscriber(home, zmq_context)
         self.subscriber.on_rejected = self._rejected
         self.samples = samples_of(self.publisher.send)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 DEFAULT_PORT_BASE = 9460
 REPOSITORY = Path(__file__).resolve().parent.parent
+_LONGEST_SOCKET_PATH = 103  # sun_path of macOS and the BSDs, less its ending zero; Linux has 107
 _FOLDERS = ("data", "run", "keys", "log", "quarantine")
 
 
@@ -112,6 +113,9 @@ class Home:
             raise HomeError(
                 f"{error.filename or self.root}: {error.strerror}. Choose a writable folder with --home DIR."
             ) from error
+        longest = self.socket("aggregator")
+        if len(os.fsencode(longest)) > _LONGEST_SOCKET_PATH:
+            raise HomeError(f"{longest} is too long for a Unix socket. Choose a shorter folder with --home DIR.")
         if not os.access(self.data, os.W_OK):
             raise HomeError(f"{self.data} is not writable. Choose another folder with --home DIR.")
 

@@ -44,9 +44,7 @@ def generate(into: Path) -> None:
         ]
     )
     if code:
-        raise SystemExit(
-            f"protoc refused a schema in {ROOT} (exit code {code}); its own message stands above"
-        )
+        raise SystemExit(f"protoc refused a schema in {ROOT} (exit code {code}); its own message stands above")
 
 
 def differences(fresh: Path) -> list[str]:

@@ -46,8 +46,7 @@ class Head(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a walk over the chain found; `broken_at` is the number of the first row that does not fit, or 0.
-    """
+    """What a walk over the chain found; `broken_at` is the number of the first row that does not fit, or 0."""
 
     rows: int
     broken_at: int = 0

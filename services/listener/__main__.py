@@ -61,6 +61,8 @@ class Listener:
             self._ended(service, int(fields.get("pid", 0)), now_s)
 
     def _ended(self, service: str, pid: int, now_s: float) -> None:
+        if service in self._backoff.due_s:
+            return  # found by catch_up before its event came
         wait_s = self._backoff.ended(service, now_s)
         restarts = self._backoff.restarts(service)
         reason = read_crash(self._home, service, pid) or self._exit_status(service)
@@ -92,7 +94,7 @@ class Listener:
         ended = (ProcessStates.EXITED, ProcessStates.FATAL, ProcessStates.BACKOFF)
         for info in processes if isinstance(processes, list) else []:
             service = str(info["name"])
-            if service in SERVICES and info["state"] in ended and service not in self._backoff.due_s:
+            if service in SERVICES and info["state"] in ended:
                 self._ended(service, int(info["pid"]), monotonic_s())
 
     def turn(self) -> float:

@@ -1,5 +1,4 @@
-"""governance.db: a change is one transaction, its undo gives back what was, and damage is named by its row.
-"""
+"""governance.db: a change is one transaction, its undo gives back what was, and damage is named by its row."""
 
 from __future__ import annotations
 
