@@ -1,0 +1,48 @@
+"""The collector: reads this machine on a monotonic grid and publishes what it reads. This file only wires it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from bus.context import ServiceContext
+from bus.service import run
+from services.collector.collector import Collector
+from services.collector.sampler import Machine
+from services.collector.samplers import factories
+from services.collector.wire import Wire
+
+# About 10 minutes at the default rates: 6 kB a second.
+RING_BYTES = 4 * 1024 * 1024
+
+
+@asynccontextmanager
+async def collector(ctx: ServiceContext) -> AsyncIterator[None]:
+    """Find what can be measured, read it until told to stop."""
+    wire = Wire(ctx)
+    machine = Machine(home=ctx.home.root, event=wire.event)
+    work = Collector(machine, factories(wire.warn), wire.setting, wire.write, wire)
+    ctx.settings.on_change("collector.", lambda key, value: work.settings_changed())
+    await ctx.serve()
+    await asyncio.to_thread(work.start)
+    ctx.spawn(report(ctx, work), "report cost")
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(work.stop)
+
+
+async def report(ctx: ServiceContext, work: Collector) -> None:
+    """Tell the cost of each sampler with the heartbeat."""
+    while True:
+        for subject, percent in work.costs().items():
+            ctx.counters[f"sampler_cpu_percent.{subject}"] = percent
+        ctx.counters["sampler_errors_total"] = work.errors()
+        ctx.counters["missed_ticks_total"] = sum(group.pace.missed for group in work.groups.values())
+        await asyncio.sleep(1.0)
+
+
+if __name__ == "__main__":
+    sys.exit(run("collector", collector, ring_bytes=RING_BYTES))

@@ -1,0 +1,178 @@
+"""The collector: samplers into groups, settings obeyed live, cost kept, what happens to the machine told."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from bus.clock import boot_us, wall_us
+from services.collector.assembly import TableRow
+from services.collector.budget import Budget
+from services.collector.clockwork import Clockwork
+from services.collector.groups import Group, Write
+from services.collector.guard import Guard
+from services.collector.inventory import Inventory
+from services.collector.placement import choose
+from services.collector.sampler import GROUPS, Factory, Machine
+from services.collector.timeline import ClockStep, Instant, Timeline
+
+HOUSE_EVERY_S = 1.0
+DEFAULT_RATES_HZ = {"render": 60.0, "resource": 10.0, "trend": 1.0}
+
+Setting = Callable[[str, object], object]
+"""Called as `setting(key, default)`; the default stands in for keys that governance does not know."""
+
+
+class Voice(Protocol):
+    """What the collector says besides numbers."""
+
+    def event(self, kind: str, source: str, title: str, **attributes: str) -> None:
+        """Something happened that is to be marked on charts."""
+
+    def warn(self, text: str, sampler: str, error: str) -> None:
+        """One line for the log."""
+
+    def degraded(self, reason: str | None) -> None:
+        """What is lost while the collector works on; None: nothing."""
+
+
+class Collector:
+    """Owns the groups and one thread that keeps house: settings, cost, placement, clocks, inventory."""
+
+    def __init__(
+        self,
+        machine: Machine,
+        factories: Iterable[tuple[str, Factory]],
+        setting: Setting,
+        write: Write,
+        voice: Voice,
+        watch: Callable[[str, float, list[TableRow]], None] = lambda group, now_s, rows: None,
+    ) -> None:
+        self._setting = setting
+        self._voice = voice
+        self.inventory = Inventory(machine, factories)
+        self.groups = {name: Group(name, self._rate(name), write, watch) for name in GROUPS}
+        self.budget = Budget(self._budget(), os.cpu_count() or 1)
+        self._timeline = Timeline()
+        self._places: dict[Guard, str] = {}
+        paces = [group.pace for group in self.groups.values()]
+        self._clockwork = Guard(Clockwork(paces, self.errors), voice.warn)
+        self._told: dict[str, str] = {}
+        self._news = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._keep_house, name="house", daemon=True)
+
+    def start(self) -> None:
+        """Makes the samplers that the machine has, and begins to read them."""
+        self.house(time.monotonic())
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends after the ticks in hand."""
+        self._stopping = True
+        self._news.set()
+        if self._thread.is_alive():
+            self._thread.join(1.0)
+        for group in self.groups.values():
+            group.stop()
+
+    def settings_changed(self) -> None:
+        """Obeys changed settings at once; returns before it has."""
+        self._news.set()
+
+    def errors(self) -> int:
+        """Reads that failed since the start."""
+        return sum(guard.errors for guard in self._places)
+
+    def costs(self) -> dict[str, float]:
+        """CPU of each sampler in percent of one core at its present rate, by subject."""
+        costs: dict[str, float] = {}
+        for guard, place in list(self._places.items()):
+            cost = 100.0 * guard.cpu_s * self.groups[place].pace.rate_hz
+            costs[guard.sampler.name] = costs.get(guard.sampler.name, 0.0) + cost
+        return costs
+
+    def _keep_house(self) -> None:
+        while not self._stopping:
+            self._news.wait(HOUSE_EVERY_S)
+            self._news.clear()
+            if not self._stopping:
+                self.house(time.monotonic())
+
+    def house(self, now_s: float) -> None:
+        """One look at everything but the numbers."""
+        self._look_at_clocks()
+        self.budget.limit_percent = self._budget()
+        if self.budget.observe(now_s, time.process_time()):
+            self._say_divisor()
+        for name, group in self.groups.items():
+            group.retime(self._rate(name) / (self.budget.divisor if name != "trend" else 1))
+        for entry in self.inventory.probe(now_s, self._wanted):
+            if entry.sampler is not None:
+                guard = Guard(entry.sampler, self._voice.warn)
+                self._places[guard] = ""
+        self._place()
+        self._tell_inventory()
+
+    def _place(self) -> None:
+        self._places.setdefault(self._clockwork, "")
+        rates = {name: self._rate(name) for name in GROUPS}
+        held: dict[str, list[Guard]] = {name: [] for name in GROUPS}
+        for guard, place in self._places.items():
+            subject = guard.sampler.name
+            forced = str(self._setting(f"collector.sampler.{subject}.group", "auto"))
+            self._places[guard] = chosen = choose(guard, place, forced, rates)
+            if self._wanted(subject):
+                held[chosen].append(guard)
+        # First out, then in: no sampler is ever read by two threads.
+        for name, group in self.groups.items():
+            group.hold([guard for guard in group.guards if guard in held[name]])
+        for name, group in self.groups.items():
+            group.hold(held[name])
+            group.run()
+
+    def _look_at_clocks(self) -> None:
+        instant = Instant(wall_us(), boot_us(), time.monotonic_ns() // 1000)
+        for found in self._timeline.observe(instant):
+            if isinstance(found, ClockStep):
+                by = found.by_us / 1e6
+                self._voice.event(
+                    "clock_step", "system", f"The wall clock was set by {by:+.3f} s", by_us=str(found.by_us)
+                )
+            else:
+                self._voice.event("suspend", "system", "The machine fell asleep", at_us=str(found.from_wall_us))
+                seconds = f"{found.for_us / 1e6:.1f}"
+                self._voice.event("resume", "system", f"The machine woke up after {seconds} s", asleep_s=seconds)
+
+    def _say_divisor(self) -> None:
+        budget = self.budget
+        if budget.divisor == 1:
+            self._voice.degraded(None)
+            self._voice.event("rates", "monitor:collector", "Measuring is back to its full rates")
+            return
+        text = (
+            f"measuring costs {budget.cost_percent:.1f} % of the machine, more than its budget of "
+            f"{budget.limit_percent:g} %: rates are divided by {budget.divisor}"
+        )
+        self._voice.degraded(f"{text}. Raise collector.budget_percent or switch off a sampler")
+        self._voice.event("rates", "monitor:collector", text[0].upper() + text[1:], divisor=str(budget.divisor))
+
+    def _tell_inventory(self) -> None:
+        told = self.inventory.describe()
+        if told != self._told:
+            self._told = told
+            there = sum(state == "there" for state in told.values())
+            title = f"{there} of {len(told)} subjects can be measured here"
+            self._voice.event("inventory", "system", title, **told)
+
+    def _wanted(self, subject: str) -> bool:
+        return bool(self._setting(f"collector.sampler.{subject}.enabled", True))
+
+    def _rate(self, group: str) -> float:
+        return float(str(self._setting(f"collector.rate.{group}_hz", DEFAULT_RATES_HZ[group])))
+
+    def _budget(self) -> float:
+        return float(str(self._setting("collector.budget_percent", 2.0)))

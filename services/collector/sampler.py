@@ -1,0 +1,58 @@
+"""What a sampler is: the one shape all of them have, third parties' included (docs/samplers.md)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from bus.series import Series
+
+NAN = math.nan
+GROUPS = ("render", "resource", "trend")
+
+
+class Sampler(Protocol):
+    """Reads one subject. Knows no clock and no schedule: time comes in as an argument."""
+
+    name: str
+    """The subject: its switch is the setting `collector.sampler.<name>.enabled`. Several may share one."""
+    group: str
+    """The rate group it asks for: "render" (60 Hz), "resource" (10 Hz) or "trend" (1 Hz)."""
+
+    def columns(self) -> tuple[Series, ...]:
+        """The series that the last `read` returned, in its order. The same tuple while nothing changed."""
+
+    def read(self, now_s: float) -> Sequence[float]:
+        """One value a column at monotonic time `now_s`, in the metric's unit; NaN where absent."""
+
+
+class Absent(Exception):
+    """Raised by a factory whose subject this machine does not have: the reason, and how to get it."""
+
+    def __init__(self, reason: str, mend: str = "") -> None:
+        self.reason = reason
+        self.mend = mend
+        super().__init__(f"{reason}. {mend}".strip())
+
+
+def _ignore(kind: str, source: str, title: str, **attributes: str) -> None:
+    """Hears of events where nobody listens."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where a sampler finds what it reads; tests put recorded folders in place of the live ones."""
+
+    proc: Path = Path("/proc")
+    sys: Path = Path("/sys")
+    home: Path | None = None
+    """The monitor's own home: its databases, and the pid files of its services."""
+    event: Callable[..., None] = field(default=_ignore)
+    """Called as `event(kind, source, title, **attributes)`, for what is to be marked on charts."""
+
+
+Factory = Callable[[Machine], Sampler]
+"""Makes a sampler, or raises `Absent`."""
