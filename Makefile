@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup dev up down test test-long test-attacks test-faults bench lint fix proto lock browser
+.PHONY: help setup dev up down test test-long test-attacks test-faults bench lint fix proto lock docs browser
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -57,6 +57,7 @@ lint: $(VENV)/.dev ## ruff, mypy, generated files, the page's types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python docs/generate.py --check
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python proto/generate.py --check
 	@if command -v npm >/dev/null; then cd dashboard && npm ci --silent --no-fund --no-audit && npm run --silent check; \
 	  else echo "the page's types were not checked: npm is not installed"; test -z "$$CI"; fi
@@ -67,6 +68,9 @@ fix: $(VENV)/.dev ## format, and mend what ruff can
 
 proto: $(VENV)/.dev ## write the generated readers of proto/
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python proto/generate.py
+
+docs: $(VENV)/.dev ## write the tables of metrics and settings from the catalogues
+	$(BIN)/python docs/generate.py
 
 lock: ## renew the locks (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --extra build pyproject.toml -o requirements.lock
