@@ -1,0 +1,62 @@
+"""`POST /api/v1/ingest`, and the page's own frames: checked, then published like any other samples."""
+
+from aiohttp import web
+
+from bus.catalogue import Catalogue
+from bus.clock import boot_us, wall_us
+from bus.series import Series
+from bus.settings_mirror import SettingsMirror
+from services.gateway.ingest import read_events
+from services.gateway.metrics_api import json_response
+from services.gateway.middleware import read_body
+from services.gateway.own_tables import OwnTables
+from services.gateway.params import Params
+from services.gateway.refusal import Refusal
+
+PAGE_SOURCE = "ui:dashboard"
+
+
+class IngestApi:
+    """The handler of /api/v1/ingest, and of {"ui": …} on the WebSocket."""
+
+    def __init__(self, tables: OwnTables, catalogue: Catalogue, settings: SettingsMirror) -> None:
+        self._tables = tables
+        self._catalogue = catalogue
+        self._settings = settings
+        self.events_total = 0
+
+    def routes(self) -> list[web.RouteDef]:
+        """The address answered here."""
+        return [web.post("/api/v1/ingest", self.ingest)]
+
+    async def ingest(self, request: web.Request) -> web.Response:
+        """One event of SPEC §3.2 or a list of them: all are taken, or none and a 400 names the field."""
+        Params(request, ())
+        if not self._settings.flag("gateway.ingest.enabled"):
+            raise Refusal(
+                403,
+                "gateway.ingest.enabled",
+                "this setting is off.",
+                "Turn it on in the page or with `wfmon settings`.",
+            )
+        now_us = wall_us()
+        rows = read_events(await read_body(request), self._catalogue, now_us)
+        rows.sort(key=lambda row: row.time_us)
+        for row in rows:
+            self._tables.check(row.source, row.values, row.time_us)
+        boot_offset_us = boot_us() - now_us
+        for row in rows:
+            self._tables.write(row.source, row.time_us, row.time_us + boot_offset_us, row.values)
+        self.events_total += len(rows)
+        return json_response({"accepted": len(rows)})
+
+    def on_ui(self, values: dict[str, float | None]) -> None:
+        """What a page measured of itself: catalogue names, with or without `ui.`; raises Refusal 1008 for others."""
+        row: dict[Series, float] = {}
+        for name, value in values.items():
+            metric = f"ui.{name.removeprefix('ui.')}"
+            if metric not in self._catalogue:
+                raise Refusal(1008, f"ui.{name[:40]}", "is not in the catalogue;", "see /api/v1/describe")
+            if value is not None:
+                row[Series(metric, PAGE_SOURCE)] = value
+        self._tables.write(PAGE_SOURCE, wall_us(), boot_us(), row)

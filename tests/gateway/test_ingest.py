@@ -1,0 +1,202 @@
+"""Events of other programs: the canonical shape, the rich one, aliases, and a 400 that names the field."""
+
+import json
+from typing import Any
+
+import pytest
+
+from bus.catalogue import catalogue
+from bus.series import Series
+from services.gateway.ingest import Row, read_events
+from services.gateway.own_tables import MAX_COLUMNS, OwnTables
+from services.gateway.refusal import Refusal
+
+NOW_US = 1_795_500_000_000_000
+# The event of SPEC §3.2, as it stands.
+SPEC_EVENT: dict[str, Any] = {
+    "ts": 1724049600123,
+    "source": "model:llama7b",
+    "kind": "performance",
+    "fields": {
+        "tps": 18.4,
+        "ttft_ms": 120,
+        "energy": 0.66,
+        "entropy_bits": 3.2,
+        "gpu_util": 74.0,
+        "vram_mb": 5221,
+    },
+    "window": "1s",
+    "ver": "1.0",
+}
+
+
+def read(*events: dict[str, Any]) -> list[Row]:
+    body = json.dumps(events[0] if len(events) == 1 else list(events)).encode()
+    return read_events(body, catalogue(), NOW_US)
+
+
+def refusal_of(body: bytes | dict[str, Any]) -> Refusal:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    with pytest.raises(Refusal) as caught:
+        read_events(raw, catalogue(), NOW_US)
+    return caught.value
+
+
+def test_the_event_of_the_specification_is_accepted_as_it_stands() -> None:
+    (row,) = read(SPEC_EVENT)
+    assert (row.source, row.time_us) == ("model:llama7b", 1724049600123000)
+    assert {series.metric: value for series, value in row.values.items()} == {
+        "model.tps": 18.4,
+        "model.ttft_ms": 120.0,
+        "model.reported_energy": 0.66,
+        "model.entropy_bits": 3.2,
+        "model.gpu_util_percent": 74.0,
+        "model.vram_bytes": 5221 * 1024.0 * 1024.0,
+    }
+
+
+def test_the_rich_form_is_the_same_event() -> None:
+    rich = {
+        "timestamp": SPEC_EVENT["ts"],
+        "source": "model:llama7b",
+        "type": "performance",
+        "data": {
+            "tokens_per_second": 18.4,
+            "ttft_ms": 120,
+            "energy_normalized": 0.66,
+            "entropy_bits": 3.2,
+            "gpu_utilization": 74.0,
+            "gpu_memory_mb": 5221,
+        },
+        "window": "1s",
+        "version": "1.0",
+        "tags": ["a"],
+        "privacy_level": "local_only",
+    }
+    assert read(rich) == read(SPEC_EVENT)
+
+
+@pytest.mark.parametrize(
+    ("source", "field", "metric", "value"),
+    [
+        ("gpu:0", "gpu_util", "gpu.util_percent", 2.0),
+        ("gpu:0", "util_percent", "gpu.util_percent", 2.0),
+        ("gpu:1", "gpu_memory_mb", "gpu.mem_used_bytes", 2.0 * 1048576),
+        ("system", "cpu_percent", "system.cpu.percent", 2.0),
+        ("system", "system.data.cpu_percent", "system.cpu.percent", 2.0),
+        ("model:org/name:tag", "model.tps", "model.tps", 2.0),
+        ("ui:orchestrator", "frame_time_ms", "ui.frame_time_ms", 2.0),
+        ("custom:greenhouse", "humidity", "custom.humidity", 2.0),
+        ("custom:greenhouse", "custom.humidity", "custom.humidity", 2.0),
+    ],
+)
+def test_accepted_spellings(source: str, field: str, metric: str, value: float) -> None:
+    (row,) = read({"ts": 1, "source": source, "kind": "resource", "fields": {field: 2}})
+    assert row.values == {Series(metric, source): value}
+
+
+def test_a_label_stands_in_brackets() -> None:
+    (row,) = read({"ts": 1, "source": "system", "kind": "resource", "fields": {"cpu.core_percent[core=3]": 7}})
+    assert row.values == {Series("system.cpu.core_percent", "system", (("core", "3"),)): 7.0}
+
+
+def test_null_is_absent() -> None:
+    (row,) = read({**SPEC_EVENT, "fields": {"tps": None, "ttft_ms": 3}})
+    assert [series.metric for series in row.values] == ["model.ttft_ms"]
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"ts": None}, "ts"),
+        ({"ts": "now"}, "ts"),
+        ({"ts": 0}, "ts"),
+        ({"ts": -5}, "ts"),
+        ({"ts": NOW_US}, "ts"),  # microseconds, or a clock ahead
+        ({"timestamp": 1}, "ts"),
+        ({"source": 3}, "source"),
+        ({"source": "llama7b"}, "source"),
+        ({"source": "process:firefox"}, "source"),
+        ({"source": "monitor:collector"}, "source"),
+        ({"source": "model:"}, "source"),
+        ({"source": "model:a\nb"}, "source"),
+        ({"source": "gpu:first"}, "source"),
+        ({"kind": "perf"}, "kind"),
+        ({"kind": None}, "kind"),
+        ({"type": "performance"}, "kind"),
+        ({"fields": None}, "fields"),
+        ({"fields": [1]}, "fields"),
+        ({"fields": {"tps": "fast"}}, "fields.tps"),
+        ({"fields": {"tps": True}}, "fields.tps"),
+        ({"fields": {"tps": [1]}}, "fields.tps"),
+        ({"fields": {"tpz": 1}}, "fields.tpz"),
+        ({"fields": {"system.cpu.percent": 1}}, "fields.system.cpu.percent"),
+        ({"fields": {"tps": 1, "tokens_per_second": 1}}, "fields.tokens_per_second"),
+        ({"fields": {"tps[core=1]": 1}}, "fields.tps[core=1]"),
+        ({"fields": {"<script>": 1}}, "fields.<script>"),
+        ({"fields": {f"x{number}": 1 for number in range(129)}}, "fields"),
+        ({"window": "fast"}, "window"),
+        ({"window": "10"}, "window"),
+        ({"ver": "2.0"}, "ver"),
+        ({"more": 1}, "more"),
+    ],
+)
+def test_a_wrong_event_names_its_field(change: dict[str, Any], field: str) -> None:
+    refusal = refusal_of({**SPEC_EVENT, **change})
+    assert refusal.status == 400
+    assert field in (refusal.what.removeprefix("$."), *refusal.why.split("`"))
+    assert refusal.why
+
+
+def test_the_event_of_a_list_is_named_by_its_number() -> None:
+    wrong = {**SPEC_EVENT, "fields": {"tpz": 1}}
+    assert refusal_of(json.dumps([SPEC_EVENT, wrong]).encode()).what == "[1].fields.tpz"
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"\xff\xfe", b'"x"', b"3", b"null", b"[1]", b'{"ts": NaN}', b"[" * 100_000]
+)
+def test_rubbish_is_refused_in_one_sentence(body: bytes) -> None:
+    assert refusal_of(body).status == 400
+
+
+def test_too_many_events_are_refused() -> None:
+    assert "1001" in refusal_of(json.dumps([SPEC_EVENT] * 1001).encode()).why
+
+
+class Recorder:
+    """A producer that keeps what is written."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[tuple[Series, ...], list[int], list[float]]] = []
+
+    def table(self, source: str, group: int, rate_hz: float, shown_only: bool = False) -> "Recorder":
+        return self
+
+    def write(self, columns: Any, times_us: Any, boot_us: Any, values: Any) -> None:
+        self.rows.append((columns, times_us, values))
+
+
+def test_a_column_once_seen_stays_and_is_absent_where_it_did_not_come() -> None:
+    recorder = Recorder()
+    tables = OwnTables(recorder)  # type: ignore[arg-type]
+    a, b = Series("model.tps", "model:x"), Series("model.ttft_ms", "model:x")
+    tables.write("model:x", 1, 1, {a: 1.0, b: 2.0})
+    tables.write("model:x", 2, 2, {a: 3.0})
+    (first, _, values), (second, _, later) = recorder.rows
+    assert first == second == (a, b)
+    assert values == [1.0, 2.0]
+    assert later[0] == 3.0
+    assert later[1] != later[1]
+
+
+def test_events_of_a_source_come_in_order_of_time() -> None:
+    tables = OwnTables(Recorder())  # type: ignore[arg-type]
+    a = Series("model.tps", "model:x")
+    tables.write("model:x", 10, 10, {a: 1.0})
+    tables.check("model:x", {a: 1.0}, 10)
+    with pytest.raises(Refusal, match="older than the newest event"):
+        tables.check("model:x", {a: 1.0}, 9)
+    many = {Series(f"custom.x{number}", "model:x"): 1.0 for number in range(MAX_COLUMNS)}
+    with pytest.raises(Refusal, match="more than 256 series"):
+        tables.check("model:x", many, 11)
