@@ -17,6 +17,8 @@ import pytest
 from bus.ballast import Ballast
 from bus.database import Database, DatabaseReplaced, DiskFull
 
+ROOT = Path(__file__).resolve().parents[2]
+
 
 class Row(peewee.Model):
     number = peewee.IntegerField(primary_key=True)
@@ -236,7 +238,9 @@ def test_file_size_limit_is_a_full_disk(tmp_path: Path) -> None:
         print("recovered", before)
         """
     )
-    done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, timeout=60, cwd=ROOT
+    )
     assert done.stdout.startswith("recovered"), done.stderr
     assert sqlite3.connect(tmp_path / "rows.db").execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
@@ -262,7 +266,7 @@ while True:
 def test_kill_9_at_random_points_keeps_whole_transactions(tmp_path: Path) -> None:
     for seconds in (0.02, 0.05, 0.11, 0.17, 0.23):
         child = subprocess.Popen(
-            [sys.executable, "-c", KILLED, str(tmp_path)], stdout=subprocess.PIPE, text=True, env=os.environ
+            [sys.executable, "-c", KILLED, str(tmp_path)], stdout=subprocess.PIPE, text=True, cwd=ROOT
         )
         assert child.stdout is not None
         said = int(child.stdout.readline())

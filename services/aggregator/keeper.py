@@ -1,0 +1,111 @@
+"""Keeps the store in shape: retries what waits, merges small chunks, cuts what is too old or too much."""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Callable, Sequence
+
+import peewee
+
+from bus.ballast import Ballast
+from bus.clock import wall_us
+from bus.database import DatabaseReplaced, DiskFull
+from services.aggregator.chunk_index import ChunkRef
+from services.aggregator.chunks import Chunk, Head, Source, Unreadable, merge, verify
+from services.aggregator.store import Store
+from services.aggregator.store_schema import ChunkRow, tuples
+from services.aggregator.tiers import Limits, next_merge, to_cut
+
+log = logging.getLogger(__name__)
+
+# Looked at each second: a disk with room again is used within two.
+PAUSE_S = 1.0
+# Free pages left in the file for the next chunks (256 KiB), and how many are given back at once (a few ms).
+SPARE_PAGES = 64
+VACUUM_PAGES = 64
+
+
+class Keeper:
+    """Works in small steps, so that no query waits for it: the longest is one transaction of a merged chunk."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        limits: Limits | None = None,
+        ballast: Ballast | None = None,
+        now_us: Callable[[], int] = wall_us,
+    ) -> None:
+        self.limits = limits or Limits()
+        """May be set at any time; obeyed from the next step on."""
+        self.merges = 0
+        self.cut_samples = 0
+        self._store = store
+        self._ballast = ballast
+        self._now_us = now_us
+
+    async def run(self) -> None:
+        """Until cancelled. A failed step is logged and tried again after the pause."""
+        while True:
+            try:
+                busy = True
+                while busy:
+                    busy = await self.step()
+            except (DiskFull, DatabaseReplaced, peewee.PeeweeException, sqlite3.Error, OSError) as error:
+                log.warning("the store could not be kept in shape, trying again: %s", error)
+            await asyncio.sleep(PAUSE_S)
+
+    async def step(self) -> bool:
+        """One piece of what is due; False when nothing is."""
+        if self._store.waiting and not await self._store.retry():
+            return False
+        if self._ballast and not self._ballast.held:
+            await asyncio.to_thread(self._ballast.restore)
+        return await self._cut() or await self._merge() or await self._vacuum()
+
+    async def _cut(self) -> bool:
+        refs = to_cut(self._store.index, self._now_us(), self.limits)
+        if not refs or not await self._store.remove(refs):
+            return False
+        self.cut_samples += sum(ref.samples for ref in refs)
+        return True
+
+    async def _merge(self) -> bool:
+        for table in list(self._store.dictionary.tables):
+            refs = next_merge(self._store.index.of_table(table.id), self._now_us())
+            if refs:
+                await self._merge_chunks(refs)
+                return True
+        return False
+
+    async def _merge_chunks(self, refs: Sequence[ChunkRef]) -> None:
+        ids = [ref.id for ref in refs]
+        query = ChunkRow.select(ChunkRow.id, ChunkRow.head, ChunkRow.body).where(ChunkRow.id.in_(ids))
+        found = await self._store.read(lambda _: {i: (head, body) for i, head, body in tuples(query)})
+        missing = [ref for ref in refs if ref.id not in found]
+        if missing:
+            await self._store.remove(missing, lost="unreadable")
+            return
+        parts = [found[i] for i in ids]
+        try:
+            chunk = await asyncio.to_thread(_merged, parts)
+        except Unreadable as error:
+            log.error("a chunk was damaged on the disk and is dropped: %s", error)
+            bad = [ref for ref, (head, body) in zip(refs, parts, strict=True) if not verify(head, body)]
+            # Whole by its checksums and still not to be decoded: keep none that would stop the merge for ever.
+            await self._store.remove(bad or refs, lost="unreadable")
+            return
+        if await self._store.replace(refs, refs[0].level + 1, chunk):
+            self.merges += 1
+
+    async def _vacuum(self) -> bool:
+        free = await self._store.read(lambda db: db.execute_sql("PRAGMA freelist_count").fetchone()[0])
+        if free <= SPARE_PAGES:
+            return False
+        pages = min(VACUUM_PAGES, free - SPARE_PAGES)
+        await self._store.read(lambda db: db.execute_sql(f"PRAGMA incremental_vacuum({pages})").fetchall())
+        return True
+
+
+def _merged(parts: Sequence[tuple[bytes, bytes]]) -> Chunk:
+    return merge([Source(Head.parse(bytes(head)), bytes(body)) for head, body in parts])
