@@ -91,7 +91,7 @@ async def _live(
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, _stop, stop, log)
     loop.add_signal_handler(signal.SIGHUP, lambda: _reload(ctx, follows_settings))
     heartbeat = loop.create_task(_beat(ctx, stop))
     try:
@@ -103,6 +103,18 @@ async def _live(
                 await ctx.close()
         ring.close()
         zmq_context.term()
+
+
+def _stop(stop: asyncio.Event, log: ServiceLogger) -> None:
+    """Begins the drain, and bounds it: what is not done by then is in a journal or lost for good."""
+    if not stop.is_set():
+        stop.set()
+        asyncio.get_running_loop().call_later(DRAIN_S, _overdue, log)
+
+
+def _overdue(log: ServiceLogger) -> None:
+    log.error("not drained in time; ending at once", seconds=DRAIN_S)
+    os._exit(EXIT_FAILED)
 
 
 async def _body(ctx: ServiceContext, body: Body, follows_settings: bool, stop: asyncio.Event) -> None:

@@ -1,5 +1,4 @@
-"""The desk: commit, publish, wait for the target; a refusal takes everything back before the caller is told.
-"""
+"""The desk: commit, publish, wait for the target; a refusal takes everything back before the caller is told."""
 
 from __future__ import annotations
 

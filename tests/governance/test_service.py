@@ -30,8 +30,7 @@ RATE = "collector.rate.resource_hz"
 
 
 class House:
-    """Forwarder and governance on a home of their own, and a test that sits on the bus as the collector would.
-    """
+    """Forwarder and governance on a home of their own, and a test that sits on the bus as the collector would."""
 
     def __init__(self, root: Path) -> None:
         self.home = Home(root)
