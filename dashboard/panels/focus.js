@@ -1,0 +1,78 @@
+/** The chosen panel of the machine, drawn large, with its axes. */
+import {Chart} from '../chart.js';
+import {attribute, el, text} from '../dom.js';
+import {clock, join} from '../format.js';
+
+/** @typedef {import('../context.js').Context} Context */
+
+export default {
+    id: 'focus', area: 'main', title: 'Chosen chart',
+    /** @param {Context} context */
+    shown: (context) => context.described.size > 0,
+    /** @param {HTMLElement} host @param {Context} context */
+    mount(host, context) {
+        const {bridge, state, events} = context;
+        const title = el('h2'), reading = el('span', {class: 'quiet reading'}), lines = el('span', {class: 'quiet legend'});
+        const table = el('button', {class: 'plain', type: 'button', on: {click: () => context.table(context.focused)}}, 'View as table');
+        const plot = el('div', {class: 'plot large', role: 'img', tabindex: '0', 'aria-label': 'chosen chart'});
+        const rate = el('label', {class: 'quiet rate'}, 'redrawn ', el('select', {id: 'rate', 'aria-label': 'How often panels are redrawn'}));
+        host.append(el('header', {class: 'ends'}, el('div', {class: 'together'}, title, lines), el('div', {class: 'together'}, reading, rate, table)), plot);
+        /** @type {Chart|null} */
+        let chart = null;
+
+        const size = () => Math.max(120, Math.round(plot.clientWidth / 1.5));
+        const ask = () => {
+            const found = context.described.get(context.focused);
+            if (found) bridge.send({type: 'plot', spec: {id: 'focus', lines: found.panel.lines, heat: found.panel.heat, columns: size()}});
+        };
+        const marks = () => events.marks(context.described.get(context.focused)?.panel.lines.map(({metric}) => metric) ?? []);
+        context.onFocus((id) => {
+            const found = context.described.get(id);
+            if (!found) return;
+            chart?.destroy();
+            const {panel} = found;
+            chart = new Chart(plot, {
+                lines: panel.kinds, strip: panel.heat ? 'heat' : panel.kinds.includes('strip') ? 'line' : 'none', state,
+                axis: (value) => join(panel.format(value)), onMark: (mark, at) => context.showMark(mark, plot, at.left + 64),
+            });
+            text(title, panel.title);
+            text(lines, legend(panel));
+            attribute(plot, 'aria-label', `${panel.title} over ${context.rangeText()}, large`);
+            ask();
+        });
+        bridge.on('columns', ({columns}) => {
+            const found = context.described.get(context.focused);
+            if (columns.id !== 'focus' || !chart || !found) return;
+            if (columns.ys.length !== found.panel.lines.length * 3) return;
+            const {max, stripMax} = found.scales();
+            chart.marks = marks();
+            chart.draw(columns, max, stripMax);
+        });
+        const read = () => {
+            const found = context.described.get(context.focused);
+            const at = state.cursor_us === state.cursor_us ? chart?.valuesAt(state.cursor_us) : null;
+            if (!found || state.cursor_us !== state.cursor_us) return text(reading, '');
+            const said = found.panel.lines.map(({metric}, line) => {
+                const mean = at?.[line * 3], least = at?.[line * 3 + 1], most = at?.[line * 3 + 2];
+                if (mean === null || mean === undefined) return '';
+                const format = found.panel.kinds[line] === 'strip' || line > 0 ? context.figure(metric) : found.panel.format;
+                const wide = least !== null && most !== null && least !== undefined && most !== undefined && most - least > Math.abs(mean) * 0.05;
+                return `${found.panel.names[line]} ${join(format(mean))}${wide ? ` (${join(format(least))} to ${join(format(most))})` : ''}`;
+            }).filter(Boolean).join(' · ');
+            text(reading, `${clock(state.cursor_us)}  ${said || 'not seen'}`);
+        };
+        state.addEventListener('cursor', read);
+        state.addEventListener('event', () => chart?.mark(marks()));
+        events.addEventListener('change', () => chart?.mark(marks()));
+        plot.addEventListener('dblclick', () => state.zoomOut());
+        plot.addEventListener('pointerleave', () => { state.point(NaN); context.showMark(null, plot, 0); });
+        new ResizeObserver(ask).observe(plot);
+    },
+};
+
+/** @param {import('./system.js').SystemPanel} panel */
+function legend(panel) {
+    const said = panel.lines.map((_, at) => (panel.kinds[at] === 'second' ? `dashed: ${panel.names[at]}` : panel.kinds[at] === 'strip' ? `below: ${panel.names[at]}` : `line: ${panel.names[at]}, with least and greatest`));
+    if (panel.heat) said.push('below: each thread');
+    return said.join(' · ');
+}

@@ -1,0 +1,72 @@
+/** Who uses the machine: by CPU in cores, and by memory (or VRAM where a GPU is read). A chosen spike adds its own column. */
+import {el, rows, text} from '../dom.js';
+import {processName} from '../explain.js';
+import {NONE, clock, counted} from '../format.js';
+
+/** @typedef {import('../context.js').Context} Context */
+/** @typedef {import('../types').ProcessRow} ProcessRow */
+
+const MOST = 10;
+const GIB = 2 ** 30;
+
+/** @param {number} value @param {number} digits */
+const figure = (value, digits) => (value === value ? value.toFixed(digits) : NONE);
+
+/** Names are told apart by number, since two may be hidden. @param {ProcessRow} row */
+const keyOf = (row) => `${row.number} ${row.name}`;
+
+export default {
+    id: 'processes', area: 'side', title: 'Processes',
+    /** @param {Context} context */
+    shown: ({processes}) => processes !== null,
+    /** @param {HTMLElement} host @param {Context} context */
+    mount(host, context) {
+        const {state, bridge} = context;
+        const about = el('span', {class: 'quiet'});
+        const thenHead = el('th', {scope: 'col', class: 'right warn'});
+        const cpuBody = el('tbody'), memoryBody = el('tbody'), memoryHead = el('th', {scope: 'col'});
+        const cpu = el('table', {class: 'list', 'aria-label': 'Processes by CPU'}, el('thead', {}, el('tr', {}, el('th', {scope: 'col'}, 'CPU, cores'), el('th', {scope: 'col', class: 'right'}, 'now'), thenHead)), cpuBody);
+        const memory = el('table', {class: 'list', 'aria-label': 'Processes by memory'}, el('thead', {}, el('tr', {}, memoryHead, el('th', {scope: 'col', class: 'right'}, 'now'))), memoryBody);
+        host.append(el('header', {class: 'together'}, el('h2', {}, 'Processes'), about), el('div', {class: 'two-lists'}, cpu, memory));
+
+        const draw = () => {
+            const table = context.processes;
+            if (!table) return;
+            const then = state.event?.spike?.processes ?? null;
+            const byVram = table.rows.some((row) => row.vram_bytes > 0);
+            text(about, `${counted(table.total, 'process', 'processes')}, top by CPU and by ${byVram ? 'VRAM' : 'memory'}`);
+            thenHead.hidden = !then;
+            if (then && state.event) text(thenHead, `▲ at ${clock(state.event.time_us)}`);
+            const now = new Map(table.rows.map((row) => [keyOf(row), row]));
+            const before = new Map((then?.rows ?? []).map((row) => [keyOf(row), row]));
+            const order = (then ?? table).rows.filter((row) => row.cpu_percent === row.cpu_percent).sort((a, b) => b.cpu_percent - a.cpu_percent).slice(0, MOST);
+            rows(cpuBody, order, () => el('tr', {}, el('td'), el('td', {class: 'right'}), el('td', {class: 'right'})), (tr, row) => {
+                const current = now.get(keyOf(row)), past = before.get(keyOf(row));
+                name(tr.children[0], row);
+                text(tr.children[1], current ? figure(current.cpu_percent / 100, 2) : 'gone');
+                tr.children[1].classList.toggle('quiet', !current);
+                const cell = /** @type {HTMLElement} */ (tr.children[2]);
+                cell.hidden = !then;
+                text(cell, past ? figure(past.cpu_percent / 100, 2) : NONE);
+                cell.classList.toggle('worst', past === order[0]);
+                cell.classList.toggle('quiet', past !== order[0]);
+            });
+            text(memoryHead, byVram ? 'VRAM, GiB' : 'Memory, GiB');
+            const size = (/** @type {ProcessRow} */ row) => (byVram ? row.vram_bytes : row.pss_bytes > 0 ? row.pss_bytes : row.rss_bytes);
+            const largest = table.rows.filter((row) => size(row) > 0).sort((a, b) => size(b) - size(a)).slice(0, MOST);
+            rows(memoryBody, largest, () => el('tr', {}, el('td'), el('td', {class: 'right'})), (tr, row) => {
+                name(tr.children[0], row);
+                text(tr.children[1], figure(size(row) / GIB, 2));
+            });
+        };
+        bridge.on('processes', () => { if (!state.paused) draw(); });
+        state.addEventListener('event', draw);
+        draw();
+    },
+};
+
+/** @param {Element} cell @param {ProcessRow} row */
+function name(cell, row) {
+    text(cell, processName(row));
+    cell.setAttribute('title', row.unit ? `${processName(row)}, ${row.unit}` : processName(row));
+}

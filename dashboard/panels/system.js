@@ -1,0 +1,114 @@
+/**
+ * The shape that all panels of the machine share: title and scale, the number now, its line with a strip
+ * below, and what the strip is. A panel file says which series, which scale and which words.
+ */
+import {Chart} from '../chart.js';
+import {attribute, el, text} from '../dom.js';
+import {NONE, clock, join, span} from '../format.js';
+
+/** @typedef {import('../context.js').Context} Context */
+/** @typedef {import('../types').PlotSpec} PlotSpec */
+/** @typedef {import('../types').PlotColumns} PlotColumns */
+/** @typedef {import('../format.js').Figure} Figure */
+
+/**
+ * @typedef {object} SystemPanel
+ * @property {string} id
+ * @property {string} title
+ * @property {PlotSpec['lines']} lines
+ * @property {('main'|'second'|'strip')[]} kinds
+ * @property {PlotSpec['heat']} [heat]
+ * @property {string} metric whose age is watched
+ * @property {(context: Context) => Figure} figure the number now
+ * @property {(context: Context) => string} note beside the number
+ * @property {(value: number) => Figure} format any value of the main line
+ * @property {(context: Context, highest: number) => number} max full scale of the main line
+ * @property {(max: number, context: Context) => string} scaleText
+ * @property {(context: Context, highest: number) => number} [stripMax]
+ * @property {(context: Context) => string} [stripText] left foot: what the strip is, and its value
+ * @property {(max: number) => string} [stripScale] right foot
+ * @property {string[]} names of the lines, for the table
+ */
+
+/** @param {Float64Array} values */
+export function highest(values) {
+    let most = NaN;
+    for (const value of values) if (!(value <= most) && value === value) most = value;
+    return most;
+}
+
+/** @param {HTMLElement} host @param {Context} context @param {SystemPanel} panel */
+export function mountSystem(host, context, panel) {
+    const {bridge, state, events} = context;
+    const scale = el('span', {class: 'quiet'});
+    const pick = el('button', {class: 'title-button', type: 'button', 'aria-pressed': 'false', on: {click: () => context.focus(panel.id)}}, panel.title);
+    const number = el('b', {}, NONE), unit = el('span', {class: 'unit'}), note = el('span', {class: 'quiet note'});
+    const plot = el('div', {class: 'plot', role: 'img', tabindex: '0', 'aria-label': `${panel.title}: waiting for the first values`});
+    const footLeft = el('span', {class: 'quiet'}), footRight = el('span', {class: 'quiet'}, panel.stripScale ? '' : '−60 s to now');
+    const table = el('button', {class: 'as-table', type: 'button', on: {click: () => context.table(panel.id)}}, `View ${panel.title} as table`);
+    host.append(
+        el('header', {class: 'ends'}, el('h2', {}, pick), scale),
+        el('div', {class: 'ends figure'}, el('p', {class: 'tile'}, number, unit), note),
+        plot, el('footer', {class: 'ends'}, footLeft, footRight), table,
+    );
+    const chart = new Chart(plot, {
+        lines: panel.kinds, strip: panel.heat ? 'heat' : panel.kinds.includes('strip') ? 'line' : 'none', state,
+        onMark: (mark, at) => context.showMark(mark, plot, at.left),
+    });
+    let max = 1, stripMax = 1;
+
+    const words = () => {
+        const {latest} = bridge;
+        const stale_s = state.drawn.live ? latest.stale_s(panel.metric, bridge.now_us()) : 0;
+        const now = panel.figure(context);
+        text(number, now.number);
+        text(unit, now.unit);
+        number.classList.toggle('dim', stale_s > 0);
+        text(note, stale_s > 0 ? `${span(stale_s)} old` : panel.note(context));
+        if (panel.stripText) text(footLeft, panel.stripText(context));
+    };
+    const scales = () => {
+        const at = state.cursor_us === state.cursor_us ? chart.valuesAt(state.cursor_us) : null;
+        const value = at?.[0];
+        scale.classList.toggle('reading', state.cursor_us === state.cursor_us);
+        if (state.cursor_us === state.cursor_us) text(scale, `${clock(state.cursor_us)}  ${value === null || value === undefined ? 'not seen' : join(panel.format(value))}`);
+        else text(scale, panel.scaleText(max, context));
+        text(footRight, panel.stripScale ? panel.stripScale(stripMax) : context.rangeText());
+    };
+    const label = () => attribute(plot, 'aria-label', `${panel.title}: ${join(panel.figure(context))}, scale ${panel.scaleText(max, context)}. ${panel.note(context)}. ${panel.stripText?.(context) ?? ''}`);
+
+    bridge.on('columns', ({columns}) => {
+        if (columns.id !== panel.id) return;
+        const strip = panel.kinds.indexOf('strip');
+        max = panel.max(context, highest(columns.ys[2]));
+        stripMax = strip >= 0 && panel.stripMax ? panel.stripMax(context, highest(columns.ys[strip * 3 + 2])) : 1;
+        chart.marks = events.marks(panel.lines.map(({metric}) => metric));
+        chart.draw(columns, max, stripMax);
+        host.classList.remove('failed');
+    });
+    bridge.on('history-error', ({id, reason}) => {
+        if (id !== panel.id) return;
+        host.classList.add('failed');
+        text(note, reason);
+    });
+    bridge.on('latest', () => { if (!state.paused) { words(); scales(); } });
+    bridge.on('series', () => { words(); label(); });
+    state.addEventListener('cursor', scales);
+    state.addEventListener('view', scales);
+    state.addEventListener('event', () => chart.mark(events.marks(panel.lines.map(({metric}) => metric))));
+    events.addEventListener('change', () => chart.mark(events.marks(panel.lines.map(({metric}) => metric))));
+    context.onFocus((id) => {
+        attribute(pick, 'aria-pressed', String(id === panel.id));
+        host.classList.toggle('chosen', id === panel.id);
+    });
+    plot.addEventListener('focus', label);
+    plot.addEventListener('dblclick', () => state.zoomOut());
+    setInterval(label, 10_000);
+    text(scale, panel.scaleText(1, context) || '');
+
+    const spec = () => bridge.send({type: 'plot', spec: {
+        id: panel.id, lines: panel.lines, heat: panel.heat, columns: Math.max(60, Math.round(plot.clientWidth / 1.5)),
+    }});
+    new ResizeObserver(spec).observe(plot);
+    context.describe(panel.id, {panel, chart, scales: () => ({max, stripMax})});
+}
