@@ -10,8 +10,10 @@ from contextlib import asynccontextmanager
 from bus.context import ServiceContext
 from bus.service import run
 from services.collector.collector import Collector
-from services.collector.sampler import Machine
+from services.collector.processes.board import Board
+from services.collector.sampler import GpuProcesses, Machine
 from services.collector.samplers import factories
+from services.collector.spikes.watch import Watch
 from services.collector.wire import Wire
 
 # About 10 minutes at the default rates: 6 kB a second.
@@ -21,9 +23,19 @@ RING_BYTES = 4 * 1024 * 1024
 @asynccontextmanager
 async def collector(ctx: ServiceContext) -> AsyncIterator[None]:
     """Find what can be measured, read it until told to stop."""
-    wire = Wire(ctx)
-    machine = Machine(home=ctx.home.root, event=wire.event)
-    work = Collector(machine, factories(wire.warn), wire.setting, wire.write, wire)
+    gpu = GpuProcesses()
+    board = Board(home=ctx.home.root, gpu=lambda: gpu.by_pid)
+    wire = Wire(ctx, board)
+    machine = Machine(
+        home=ctx.home.root,
+        event=wire.event,
+        setting=wire.setting,
+        board=board,
+        show=wire.show,
+        gpu_processes=gpu,
+    )
+    watch = Watch(board, lambda: wire.setting("collector.sampler.process.enabled", True) is True, wire.spike)
+    work = Collector(machine, factories(wire.warn), wire.setting, wire.write, wire, watch.observe)
     ctx.settings.on_change("collector.", lambda key, value: work.settings_changed())
     await ctx.serve()
     await asyncio.to_thread(work.start)

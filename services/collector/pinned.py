@@ -14,6 +14,7 @@ class PinnedFile:
 
     def __init__(self, path: Path, size: int = 4096) -> None:
         """Raises OSError where the file is not there or not ours to read."""
+        self._descriptor = -1  # `close` finds it also where opening fails
         self.path = path
         self._size = size
         self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)

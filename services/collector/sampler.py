@@ -6,9 +6,12 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from bus.series import Series
+
+if TYPE_CHECKING:
+    from services.collector.processes.board import Board, Table
 
 NAN = math.nan
 GROUPS = ("render", "resource", "trend")
@@ -38,8 +41,20 @@ class Absent(Exception):
         super().__init__(f"{reason}. {mend}".strip())
 
 
-def _ignore(kind: str, source: str, title: str, **attributes: str) -> None:
-    """Hears of events where nobody listens."""
+def _ignore(*args: object, **attributes: object) -> None:
+    """Hears what nobody listens to."""
+
+
+def _default(key: str, default: object) -> object:
+    return default
+
+
+class GpuProcesses:
+    """What each process uses of the GPUs: told by the GPU sampler, asked by the process sampler."""
+
+    def __init__(self) -> None:
+        self.by_pid: dict[int, tuple[float, float]] = {}
+        """pid → (utilisation in percent, bytes of GPU memory), added over the GPUs; NaN where unknown."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +65,15 @@ class Machine:
     sys: Path = Path("/sys")
     home: Path | None = None
     """The monitor's own home: its databases, and the pid files of its services."""
-    event: Callable[..., None] = field(default=_ignore)
+    event: Callable[..., None] = _ignore
     """Called as `event(kind, source, title, **attributes)`, for what is to be marked on charts."""
+    setting: Callable[[str, object], object] = _default
+    """Called as `setting(key, default)`: the value in force."""
+    board: Board | None = None
+    """The process table that a spike keeps; without it the process sampler has its own."""
+    show: Callable[[Table], None] = _ignore
+    """Gets each process table, for the page."""
+    gpu_processes: GpuProcesses = field(default_factory=GpuProcesses)
 
 
 Factory = Callable[[Machine], Sampler]

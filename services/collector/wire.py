@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from wfmonitor.v1.sample_pb2 import RateGroup
 
+from bus import topics
+from bus.clock import boot_us, monotonic_s, wall_us
 from bus.context import ServiceContext
 from bus.samples import SampleTable
 from services.collector.assembly import TableRow
+from services.collector.processes.board import Board, Table
+from services.collector.processes.message import process_table, spike_event, spike_title
+from services.collector.spikes.watch import Spike
 
 GROUPS = {
     "render": RateGroup.RATE_GROUP_RENDER,
@@ -18,8 +23,11 @@ GROUPS = {
 class Wire:
     """Called from the threads of the groups; what it calls is safe from any thread."""
 
-    def __init__(self, ctx: ServiceContext) -> None:
+    def __init__(self, ctx: ServiceContext, board: Board) -> None:
         self._ctx = ctx
+        self._board = board
+        # Without tmpfs the ring file of events lies on disk, where names may not be without consent.
+        self._ring_in_memory = (ctx.home.run / "rings").is_symlink()
         self._tables: dict[tuple[str, str], SampleTable] = {}
 
     def write(self, group: str, rate_hz: float, row: TableRow, time_us: int, boot_us: int) -> None:
@@ -34,6 +42,23 @@ class Wire:
     def event(self, kind: str, source: str, title: str, **attributes: str) -> None:
         """Something to be marked on charts and kept."""
         self._ctx.emit(kind, source, title, None, **attributes)
+
+    def show(self, table: Table) -> None:
+        """A process table for the page: published, never journalled, never recorded."""
+        message = process_table(table, self._board.numbers, wall_us(), self._names_shown())
+        self._ctx.publish(topics.PROCESSES, message)
+
+    def spike(self, spike: Spike) -> None:
+        """A spike with the processes of that moment. Whoever stores it takes the names out, unless by consent."""
+        ago_us = int((monotonic_s() - spike.left.since_s) * 1e6)
+        recorded = self.setting("privacy.record.process_names", False) is True
+        names = self._names_shown() and (recorded or self._ring_in_memory)
+        table = process_table(spike.table, self._board.numbers, wall_us(), names) if spike.table else None
+        event = spike_event(spike, table, wall_us() - ago_us, boot_us() - ago_us)
+        self._ctx.emit("spike", spike.series.source, spike_title(spike), event)
+
+    def _names_shown(self) -> bool:
+        return self.setting("privacy.show.process_names", True) is True
 
     def warn(self, text: str, sampler: str, error: str) -> None:
         """One line for the log."""

@@ -16,6 +16,7 @@ from services.collector.samplers.memory import Memory, MemoryTrend
 from services.collector.samplers.network import Network
 from services.collector.samplers.own_cost import OwnCost
 from services.collector.samplers.power import Power
+from services.collector.samplers.process import Processes
 from services.collector.samplers.psi import Pressure
 from services.collector.samplers.storage import Storage
 from services.collector.samplers.temperature import Temperature
@@ -34,6 +35,7 @@ SAMPLERS: dict[str, tuple[Factory, ...]] = {
     "battery": (Battery,),
     "power": (Power,),
     "storage": (Storage,),
+    "process": (Processes,),
     "own_cost": (OwnCost,),
 }
 """Subject → what measures it. The subject names the switch `collector.sampler.<subject>.enabled`."""

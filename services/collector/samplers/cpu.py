@@ -16,24 +16,19 @@ _STATES = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal"
 _TICK_US = 10_000  # USER_HZ is 100 on every Linux
 
 
-def parse_stat(data: bytes) -> tuple[list[str], list[list[int]]]:
-    """Names ("cpu", "cpu0" …) and jiffies by `_STATES` of /proc/stat's first lines.
+def parse_stat(data: bytes) -> list[list[int]]:
+    """Jiffies by `_STATES` of each cpu line of /proc/stat: all cores together first, then one a core.
 
     user and nice already hold what guests used.
     """
-    names: list[str] = []
-    times: list[list[int]] = []
-    for line in data[: data.find(b"\nintr")].split(b"\n"):
-        name, *fields = line.split()
-        names.append(name.decode())
-        times.append([int(field) for field in fields[:8]])
-    return names, times
+    end = data.find(b"\nintr")
+    return [[int(field) for field in line.split(None, 9)[1:9]] for line in data[:end].split(b"\n")]
 
 
-def busy_and_total(times: Sequence[int]) -> tuple[int, int]:
-    """Jiffies in use (all but idle and iowait; stolen time is in use, by others) and all jiffies."""
-    total = sum(times)
-    return total - times[3] - times[4], total
+def core_names(data: bytes) -> list[str]:
+    """The numbers of the cores in /proc/stat, in its order."""
+    lines = data[: data.find(b"\nintr")].split(b"\n")[1:]
+    return [line.split(None, 1)[0].removeprefix(b"cpu").decode() for line in lines]
 
 
 def _share(busy: float, total: float) -> float:
@@ -49,36 +44,42 @@ class Cpu:
     def __init__(self, machine: Machine) -> None:
         self._stat = _open_stat(machine)
         self._usage = _root_usage(machine.sys)
-        names, times = parse_stat(self._stat.read())
-        self._usage_holds_steal = self._usage is not None and _holds_steal(self._usage, times[0])
+        data = self._stat.read()
+        self._usage_holds_steal = self._usage is not None and _holds_steal(self._usage, parse_stat(data)[0])
         self._columns: tuple[Series, ...] = ()
-        self._names: list[str] = []
-        self._name(names)
+        self._name(core_names(data))
         self._trail = Trail(AVERAGE_S)
 
-    def _name(self, names: list[str]) -> None:
-        self._names = names
-        cores = (Series("system.cpu.core_percent", "system", (("core", name[3:]),)) for name in names[1:])
-        self._columns = (Series("system.cpu.percent", "system"), *cores)
+    def _name(self, cores: list[str]) -> None:
+        busy = (Series("system.cpu.core_percent", "system", (("core", core),)) for core in cores)
+        self._columns = (Series("system.cpu.percent", "system"), *busy)
 
     def columns(self) -> tuple[Series, ...]:
         return self._columns
 
     def read(self, now_s: float) -> list[float]:
-        names, times = parse_stat(self._stat.read())
-        if names != self._names:  # a core went off or came on
-            self._name(names)
-        reading: list[float] = [number for row in times for number in busy_and_total(row)]
+        data = self._stat.read()
+        times = parse_stat(data)
+        if len(times) != len(self._columns):  # a core went off or came on
+            self._name(core_names(data))
+        # In use is all but idle and iowait; stolen time is in use, by others.
+        reading: list[float] = []
+        for row in times:
+            total = sum(row)
+            reading += (total - row[3] - row[4], total)
         if self._usage is not None:
-            reading.append(usage_us(self._usage.read()) + (0 if self._usage_holds_steal else times[0][7] * _TICK_US))
+            steal_us = 0 if self._usage_holds_steal else times[0][7] * _TICK_US
+            reading.append(usage_us(self._usage.read()) + steal_us)
         found = self._trail.update(now_s, reading)
         if found is None:
-            return [NAN] * len(names)
+            return [NAN] * len(times)
         span_s, before = found
-        pairs = range(0, 2 * len(names), 2)
-        values = [_share(reading[i] - before[i], reading[i + 1] - before[i + 1]) for i in pairs]
+        values = []
+        for i in range(0, 2 * len(times), 2):
+            used, passed = reading[i] - before[i], reading[i + 1] - before[i + 1]
+            values.append(min(100.0 * used / passed, 100.0) if passed > 0 and used >= 0 else NAN)
         if self._usage is not None:  # µs instead of 10 ms steps
-            values[0] = _share(reading[-1] - before[-1], span_s * 1e6 * (len(names) - 1))
+            values[0] = _share(reading[-1] - before[-1], span_s * 1e6 * (len(times) - 1))
         return values
 
 
@@ -101,7 +102,7 @@ class CpuStates:
         return self._columns
 
     def read(self, now_s: float) -> list[float]:
-        times = parse_stat(self._stat.read())[1][0]
+        times = parse_stat(self._stat.read())[0]
         found = self._trail.update(now_s, times)
         if found is None:
             values = [NAN] * 6

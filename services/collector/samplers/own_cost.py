@@ -8,6 +8,7 @@ from pathlib import Path
 from bus.series import Series
 from services.collector.own_processes import OwnProcesses
 from services.collector.pinned import PinnedFile
+from services.collector.processes.parse import parse_pss, parse_stat
 from services.collector.rates import Trail
 from services.collector.sampler import NAN, Absent, Machine
 
@@ -16,18 +17,6 @@ AVERAGE_S = 10.0
 # smaps_rollup walks the whole address space: 0.3–2 ms of CPU a process.
 PSS_EVERY_S = 10.0
 _FIELDS = ("cpu_percent", "rss_bytes", "pss_bytes")
-
-
-def parse_cost(data: bytes, page_bytes: int) -> tuple[float, float]:
-    """(CPU seconds so far, resident bytes) of a /proc/<pid>/stat."""
-    fields = data[data.rindex(b")") + 2 :].split(None, 22)
-    return (int(fields[11]) + int(fields[12])) / 100.0, float(int(fields[21]) * page_bytes)
-
-
-def parse_pss(data: bytes) -> float:
-    """Pss of a /proc/<pid>/smaps_rollup in bytes."""
-    start = data.index(b"\nPss:") + 5
-    return float(data[start : data.index(b"kB", start)]) * 1024.0
 
 
 class _Service:
@@ -43,7 +32,8 @@ class _Service:
         self._pss_due_s = first_pss_s
 
     def read(self, now_s: float) -> list[float]:
-        cpu_s, rss = parse_cost(self._stat.read(), self._page)
+        stat = parse_stat(self._stat.read())
+        cpu_s, rss = stat.ticks / 100.0, float(stat.rss_pages * self._page)
         found = self._trail.update(now_s, (cpu_s,))
         if self._first is None:
             self._first = (now_s, cpu_s)

@@ -7,14 +7,9 @@ import os
 from bus.series import Series
 from services.collector.own_processes import OwnProcesses
 from services.collector.pinned import PinnedFile
+from services.collector.processes.parse import parse_io
 from services.collector.rates import Rates
 from services.collector.sampler import NAN, Absent, Machine
-
-
-def parse_io(data: bytes) -> tuple[int, int]:
-    """(bytes fetched from storage, bytes sent to it) of a /proc/<pid>/io; what was taken back is not sent."""
-    fields = dict(line.split(b": ") for line in data.splitlines())
-    return int(fields[b"read_bytes"]), int(fields[b"write_bytes"]) - int(fields[b"cancelled_write_bytes"])
 
 
 class Storage:

@@ -1,0 +1,131 @@
+"""The usual range of one series, learned as it goes. Pure.
+
+The range is taken from the means of the last 300 seconds:
+
+    low  = q05 − max(q50 − q05, floor)        high = q95 + max(q95 − q50, floor)
+
+with quantiles by nearest rank. Quantiles, not mean and deviation: one spike among 300 seconds moves them
+by nothing, so it cannot hide the next. The floor is what a person would call a change at all; without it an
+idle machine, whose values hardly move, would report every breath. A new level becomes the usual one after
+15 s, when it fills the 5 % above q95.
+"""
+
+from __future__ import annotations
+
+import bisect
+import enum
+import math
+from collections import deque
+from typing import NamedTuple
+
+MEMORY_S = 300
+WARM_UP_S = 30
+# One reading over 100 ms is 10 ms steps of noise: outside for this long is a spike.
+CONFIRM_S = 0.25
+# Back inside for so long, and a new spike may be told; within a wave of them, one in this time.
+CALM_S = 2.0
+QUIET_S = 30.0
+
+
+class State(enum.Enum):
+    """Where a series stands against its own range."""
+
+    WARMING = "warming"
+    USUAL = "usual"
+    SUSPECT = "suspect"
+    OUT = "out"
+
+
+class Left(NamedTuple):
+    """A series has left its range: since when, how far, and what was usual."""
+
+    since_s: float
+    value: float
+    low: float
+    high: float
+
+
+class Usual:
+    """Feed it every reading; it says when the range was left."""
+
+    def __init__(self, floor: float, both_sides: bool = False) -> None:
+        """`floor` in the series' unit; `both_sides`: falling below the range counts as well."""
+        self.state = State.WARMING
+        self.low = -math.inf
+        self.high = math.inf
+        self._floor = floor
+        self._both_sides = both_sides
+        self._means: deque[float] = deque()
+        self._ordered: list[float] = []
+        self._bucket = (math.nan, 0.0, 0)
+        self._since_s = 0.0
+        self._peak = 0.0
+        self._inside_since_s = math.nan
+        self._told_s = -math.inf
+
+    def observe(self, now_s: float, value: float) -> Left | None:
+        """One reading; absent ones (NaN) change nothing. Says once for each spike that it is one."""
+        if value != value:
+            return None
+        left = self._judge(now_s, value)
+        self._learn(now_s, value)
+        return left
+
+    def _outside(self, value: float) -> bool:
+        return value > self.high or (self._both_sides and value < self.low)
+
+    def _judge(self, now_s: float, value: float) -> Left | None:
+        if self.state is State.WARMING:
+            return None
+        if not self._outside(value):
+            if self.state is State.SUSPECT:
+                self.state = State.USUAL
+            elif self.state is State.OUT:
+                if self._inside_since_s != self._inside_since_s:
+                    self._inside_since_s = now_s
+                if now_s - self._inside_since_s >= CALM_S:
+                    self.state = State.USUAL
+            return None
+        self._inside_since_s = math.nan
+        if self.state is State.USUAL:
+            self.state, self._since_s, self._peak = State.SUSPECT, now_s, value
+            return None
+        if self.state is State.OUT:
+            return None
+        self._peak = max(self._peak, value) if value > self.high else min(self._peak, value)
+        if now_s - self._since_s < CONFIRM_S:
+            return None
+        self.state = State.OUT
+        if now_s - self._told_s < QUIET_S:
+            return None
+        self._told_s = now_s
+        return Left(self._since_s, self._peak, self.low, self.high)
+
+    def _learn(self, now_s: float, value: float) -> None:
+        second = math.floor(now_s)
+        start, total, count = self._bucket
+        if second == start:
+            self._bucket = (start, total + value, count + 1)
+            return
+        self._bucket = (second, value, 1)
+        if count:
+            self._close(total / count)
+
+    def _close(self, mean: float) -> None:
+        """A second is over: its mean enters the range, the oldest leaves it."""
+        self._means.append(mean)
+        bisect.insort(self._ordered, mean)
+        if len(self._means) > MEMORY_S:
+            gone = self._means.popleft()
+            del self._ordered[bisect.bisect_left(self._ordered, gone)]
+        if len(self._means) < WARM_UP_S:
+            return
+        if self.state is State.WARMING:
+            self.state = State.USUAL
+        low, middle, high = (self._ordered[_rank(share, len(self._ordered))] for share in (0.05, 0.5, 0.95))
+        self.low = low - max(middle - low, self._floor)
+        self.high = high + max(high - middle, self._floor)
+
+
+def _rank(share: float, count: int) -> int:
+    return max(math.ceil(share * count - 1e-9), 1) - 1
