@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from services.aggregator import column_codec
 from services.aggregator.column_codec import Floats, Integers, Unreadable
 
-__all__ = ["Chunk", "ChunkBuilder", "Floats", "Head", "Integers", "Unreadable", "decode_column", "pack"]
+__all__ = ["Chunk", "ChunkBuilder", "Floats", "Head", "Integers", "Piece", "Unreadable", "decode_column", "pack"]
 
 _VERSION = 1
 _LEAD = struct.Struct("<BxHI")  # version, columns, rows; the checksum of all that follows comes behind
@@ -160,11 +160,28 @@ class ChunkBuilder:
         return Chunk(head, b"".join(parts), self._rows, self._samples, *self._span)
 
 
-def pack(times_us: Integers, boot_us: Integers, ids: Sequence[int], values: Floats) -> Chunk:
-    """The chunk of rows whose `values` have shape (series, rows)."""
-    builder = ChunkBuilder(times_us, boot_us)
-    for series_id, column in zip(ids, values, strict=True):
-        builder.add(series_id, column)
+class Piece(NamedTuple):
+    """Rows under one list of columns. `values` has shape (columns, rows), NaN absent."""
+
+    times_us: Integers
+    boot_us: Integers
+    ids: Sequence[int]
+    values: Floats
+
+
+def pack(pieces: Sequence[Piece]) -> Chunk:
+    """One chunk of rows whose columns may change on the way, as a table's of processes do each second."""
+    times = np.concatenate([piece.times_us for piece in pieces])
+    builder = ChunkBuilder(times, np.concatenate([piece.boot_us for piece in pieces]))
+    starts = np.cumsum([0, *(len(piece.times_us) for piece in pieces)]).tolist()
+    columns: dict[int, Floats] = {}
+    for piece, start in zip(pieces, starts, strict=False):
+        for series_id, values in zip(piece.ids, piece.values, strict=True):
+            if series_id not in columns:
+                columns[series_id] = np.full(len(times), np.nan)
+            columns[series_id][start : start + len(values)] = values
+    for series_id, values in columns.items():
+        builder.add(series_id, values)
     return builder.build()
 
 

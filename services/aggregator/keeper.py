@@ -12,9 +12,10 @@ from bus.clock import wall_us
 from bus.database import DatabaseReplaced, DiskFull
 from services.aggregator.chunk_index import ChunkRef
 from services.aggregator.chunks import Chunk, Head, Source, Unreadable, merge, verify
+from services.aggregator.records import Records
 from services.aggregator.store import Store
 from services.aggregator.store_schema import ChunkRow, tuples
-from services.aggregator.tiers import Limits, next_merge, to_cut
+from services.aggregator.tiers import HOUR_US, Limits, next_merge, to_cut
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,8 @@ class Keeper:
         self._store = store
         self._ballast = ballast
         self._now_us = now_us
+        self._records = Records(store)
+        self._events_cut_us = 0
 
     async def run(self) -> None:
         """Until cancelled. A failed step is logged and tried again after the pause."""
@@ -61,6 +64,9 @@ class Keeper:
             return False
         if self._ballast and not self._ballast.held:
             await asyncio.to_thread(self._ballast.restore)
+        if abs(self._now_us() - self._events_cut_us) > HOUR_US:
+            await self._records.cut(self._now_us())
+            self._events_cut_us = self._now_us()
         return await self._cut() or await self._merge() or await self._vacuum()
 
     async def _cut(self) -> bool:

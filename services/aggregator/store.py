@@ -19,7 +19,7 @@ from bus.ballast import Ballast
 from bus.clock import wall_us
 from bus.database import Database, DatabaseReplaced, DiskFull, Quarantined
 from services.aggregator.chunk_index import ChunkIndex, ChunkRef
-from services.aggregator.chunks import Chunk, pack
+from services.aggregator.chunks import Chunk, Piece, pack
 from services.aggregator.dictionary import Dictionary
 from services.aggregator.inbox import Position
 from services.aggregator.store_schema import MODELS, CursorRow, LossRow, tuples
@@ -109,16 +109,14 @@ class Store:
         The rows are the store's from here on, and can be queried, whatever it returns.
         """
         async with self.changing:
-            numbered = [
-                (block, *self.dictionary.numbers(block.key, block.rate_hz, block.series))
-                for block in blocks
-                if len(block.times_us)
-            ]
+            tables: dict[int, list[Piece]] = {}
+            for block in blocks:
+                if len(block.times_us):
+                    table_id, ids = self.dictionary.numbers(block.key, block.rate_hz, block.series)
+                    tables.setdefault(table_id, []).append(Piece(block.times_us, block.boot_us, ids, block.values))
             # In a thread: pcodec lets others run meanwhile.
-            chunks = await asyncio.to_thread(
-                lambda: [pack(b.times_us, b.boot_us, ids, b.values) for b, _, ids in numbered]
-            )
-            for (_, table_id, _), chunk in zip(numbered, chunks, strict=True):
+            chunks = await asyncio.to_thread(lambda: [pack(pieces) for pieces in tables.values()])
+            for table_id, chunk in zip(tables, chunks, strict=True):
                 ref = ChunkRef.of(self._number(), table_id, 0, chunk, waiting=True)
                 self._next.chunks.append(ref)
                 self.index.add(ref)

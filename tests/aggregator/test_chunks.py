@@ -13,6 +13,7 @@ from services.aggregator.chunks import (
     TIMES,
     Chunk,
     Head,
+    Piece,
     Source,
     Unreadable,
     decode_column,
@@ -48,7 +49,7 @@ def times_of(chunk: Chunk, column: int = TIMES) -> np.ndarray:
 @given(tables())
 def test_what_is_packed_comes_back(table: tuple[np.ndarray, np.ndarray, list[int], np.ndarray]) -> None:
     times, boot, ids, values = table
-    chunk = pack(times, boot, ids, values)
+    chunk = pack([Piece(times, boot, ids, values)])
     assert np.array_equal(times_of(chunk), times)
     assert np.array_equal(times_of(chunk) + times_of(chunk, BOOT), boot)
     assert (chunk.rows, chunk.start_us, chunk.end_us) == (len(times), times.min(), times.max())
@@ -66,7 +67,7 @@ def test_what_is_packed_comes_back(table: tuple[np.ndarray, np.ndarray, list[int
 def test_a_merge_is_the_rows_one_after_the_other(
     parts: list[tuple[np.ndarray, np.ndarray, list[int], np.ndarray]],
 ) -> None:
-    chunks = [pack(*part) for part in parts]
+    chunks = [pack([Piece(*part)]) for part in parts]
     merged = merge([Source(Head.parse(chunk.head), chunk.body) for chunk in chunks])
     assert merged.samples == sum(chunk.samples for chunk in chunks)
     assert np.array_equal(times_of(merged), np.concatenate([times for times, _, _, _ in parts]))
@@ -77,11 +78,25 @@ def test_a_merge_is_the_rows_one_after_the_other(
             assert np.array_equal(column[start : start + len(times)], there, equal_nan=True)
 
 
+@given(st.lists(tables(), min_size=1, max_size=4))
+def test_rows_whose_columns_change_are_packed_as_a_merge_would(
+    parts: list[tuple[np.ndarray, np.ndarray, list[int], np.ndarray]],
+) -> None:
+    packed = pack([Piece(*part) for part in parts])
+    apart = [pack([Piece(*part)]) for part in parts]
+    merged = merge([Source(Head.parse(chunk.head), chunk.body) for chunk in apart])
+    assert packed[2:] == merged[2:]
+    assert np.array_equal(times_of(packed), times_of(merged))
+    back, expected = columns_of(packed), columns_of(merged)
+    assert back.keys() == expected.keys()
+    assert all(np.array_equal(back[one], expected[one], equal_nan=True) for one in back)
+
+
 @pytest.fixture
 def chunk() -> Chunk:
     rows = np.arange(500, dtype=np.int64)
     random = np.random.default_rng(1)
-    return pack(rows * 100_000, rows * 100_000 - 7, [3, 8], random.normal(size=(2, 500)))
+    return pack([Piece(rows * 100_000, rows * 100_000 - 7, [3, 8], random.normal(size=(2, 500)))])
 
 
 def test_every_flipped_bit_is_seen(chunk: Chunk) -> None:

@@ -147,3 +147,13 @@ async def test_a_table_whose_columns_come_and_go_is_merged_whole(tmp_path: Path)
     found = await RawQuery(store).read(named(CORES[0].metric), 0, END)
     assert [int(np.count_nonzero(~np.isnan(one.values))) for one in found] == [200, 200, 200]
     store.close()
+
+
+async def test_rows_of_changing_columns_make_one_chunk_a_flush(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    rows = [block(T0 + n * 1_000_000, 1, series=[CPU, CORES[n % 3]], first=n) for n in range(10)]
+    await store.write(rows, at(10))
+    assert [(ref.rows, ref.samples) for ref in store.index] == [(10, 20)]
+    [cpu] = await RawQuery(store).read(named(), 0, END)
+    assert cpu.values.tolist() == list(range(10))
+    store.close()
