@@ -34,6 +34,7 @@ START = Position(0, 0)
 class Apply(Generic[Payload]):
     """Take this item now. `stored`: it lies in a chunk already, only memory wants it again."""
 
+    producer: str
     at: Position
     payload: Payload
     stored: bool
@@ -112,7 +113,7 @@ class Inbox(Generic[Payload]):
             return []
         if state.state is State.LEVEL and self._follows(state.reached, at) and self._readable(payload):
             state.reached = at
-            return [Apply(at, payload, at <= state.stored), *self._drain(state)]
+            return [Apply(producer, at, payload, at <= state.stored), *self._drain(producer, state)]
         if len(state.pending) < self._max_pending:
             state.pending[at] = payload
         return self._ask(producer, state)
@@ -149,7 +150,7 @@ class Inbox(Generic[Payload]):
                 done += self._step(producer, state, at, late)
         state.state = State.LEVEL
         state.pending = {at: payload for at, payload in state.pending.items() if at > state.reached}
-        done += self._drain(state)
+        done += self._drain(producer, state)
         if state.pending:
             done += self._ask(producer, state)
         return done
@@ -224,7 +225,7 @@ class Inbox(Generic[Payload]):
         done += self._miss(producer, state, at.epoch, expected, at.seq - 1)
         state.reached = at
         state.pending.pop(at, None)
-        done.append(Apply(at, payload, at <= state.stored))
+        done.append(Apply(producer, at, payload, at <= state.stored))
         return done
 
     def _miss(self, producer: str, state: _Producer[Payload], epoch: int, first: int, last: int) -> list[Lost]:
@@ -237,7 +238,7 @@ class Inbox(Generic[Payload]):
         self.lost += last - first + 1
         return [Lost(producer, epoch, first, last)]
 
-    def _drain(self, state: _Producer[Payload]) -> list["Command[Payload]"]:
+    def _drain(self, producer: str, state: _Producer[Payload]) -> list["Command[Payload]"]:
         """Hands on what was held back and now follows."""
         done: list[Command[Payload]] = []
         while state.pending:
@@ -247,5 +248,5 @@ class Inbox(Generic[Payload]):
                 break
             del state.pending[at]
             state.reached = at
-            done.append(Apply(at, payload, at <= state.stored))
+            done.append(Apply(producer, at, payload, at <= state.stored))
         return done

@@ -1,0 +1,157 @@
+"""The aggregator: rings → windows → chunks, and the live frame (DESIGN §5)."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from wfmonitor.v1.event_pb2 import Event
+from wfmonitor.v1.health_pb2 import Health
+from wfmonitor.v1.metrics_service_pb2_grpc import add_MetricsServiceServicer_to_server
+
+from bus import topics
+from bus.ballast import Ballast
+from bus.context import ServiceContext
+from bus.database import Quarantined
+from bus.journal.replay import Held, pull
+from bus.listening import ListeningPublisher
+from bus.service import run
+from bus.settings_mirror import Value
+from services.aggregator.api import Answers, MetricsApi
+from services.aggregator.broadcast import LiveVoice, WindowVoice
+from services.aggregator.history import History
+from services.aggregator.inbox import Lost, Position
+from services.aggregator.ingest import JOURNAL, Ingest
+from services.aggregator.keeper import Keeper
+from services.aggregator.live import LiveComposer
+from services.aggregator.own_figures import MONITOR, Figures, OwnFigures
+from services.aggregator.raw_query import RawQuery
+from services.aggregator.recorder import FLUSH_S, Recorder
+from services.aggregator.recording import Recording
+from services.aggregator.records import Records
+from services.aggregator.rings import Rings
+from services.aggregator.spread import Spread
+from services.aggregator.standing import StandingQueries
+from services.aggregator.store import Store
+from services.aggregator.table import RING_S
+from services.aggregator.tiers import Limits
+
+NAME = "aggregator"
+
+
+@asynccontextmanager
+async def aggregator(ctx: ServiceContext) -> AsyncIterator[None]:
+    """Wires the parts, listens to the bus, and leaves nothing unwritten when it ends."""
+    ballast = Ballast(ctx.home.data / "ballast")
+    store = Store(ctx.home.database(NAME), quarantine=ctx.home.quarantine, ballast=ballast)
+    keeper = Keeper(store, limits=_limits(ctx), ballast=ballast)
+    records = Records(store)
+    rings = Rings()
+    composer = LiveComposer(ctx.epoch, rings)
+    live = LiveVoice(composer, ctx.publish)
+    windows = WindowVoice(StandingQueries(rings), ctx.publish, ctx.log)
+    recorder = Recorder(rings, Recording(ctx.settings.flag), store, records, lambda: ingest.applied, ctx.log)
+    spread = Spread(composer, live, windows, recorder, lambda loss: _tell_loss(ctx, loss))
+    stored = {producer: Position(*cursor) for producer, cursor in store.cursors.items()}
+
+    async def ask(producer: str, after: Position) -> Held:
+        return await pull(ctx.channel(producer), JOURNAL, after.epoch, after.seq)
+
+    ingest = Ingest(rings, stored, ask, spread, ctx.log)
+    figures = Figures(store)
+    own = OwnFigures(ctx.samples, ingest, figures, lambda: ctx.subscriber.received)
+
+    def on_health(_topic: str, payload: bytes) -> None:
+        health = Health.FromString(payload)
+        ingest.on_health(health)
+        spread.health(health)
+
+    def on_subscription(prefix: str, begins: bool) -> None:
+        if prefix == topics.LIVE:
+            live.subscribed(begins)
+        elif prefix.startswith(topics.WINDOWS) and prefix != topics.WINDOWS:
+            windows.subscribed(prefix, begins)
+
+    async def events(start_us: int, end_us: int, kind: str, limit: int) -> list[Event]:
+        kept = await records.events(start_us, end_us, kind=kind, limit=limit)
+        known = {event.id for event in kept}
+        waiting = [e for e in recorder.unsaved_events if start_us < e.time_us <= end_us and kind in ("", e.kind)]
+        return sorted([*kept, *(e for e in waiting if e.id not in known)], key=lambda e: e.time_us)[-limit:]
+
+    def on_limits(_key: str, _value: Value) -> None:
+        keeper.limits = _limits(ctx)
+
+    answers = Answers(
+        rings=rings,
+        history=History(rings, RawQuery(store)),
+        composer=composer,
+        windows=windows,
+        events=events,
+        healths=lambda: composer.healths,
+        storage=lambda: figures.storage(keeper.limits),
+    )
+    await ctx.serve(lambda server: add_MetricsServiceServicer_to_server(MetricsApi(answers), server))
+    ctx.settings.on_change("storage.", on_limits)
+    store.on_quarantine = lambda what: _tell_quarantine(ctx, what)
+    if store.quarantined is not None:
+        _tell_quarantine(ctx, store.quarantined)
+    if isinstance(ctx.publisher, ListeningPublisher):
+        ctx.publisher.listen(on_subscription)
+    ctx.subscribe([topics.SAMPLES], ingest.on_sample)
+    ctx.subscribe([topics.EVENTS], ingest.on_event)
+    ctx.subscribe([topics.HEALTHS], on_health)
+    ctx.subscribe([topics.PROCESSES], spread.on_processes)
+    ctx.spawn(keeper.run(), "keep the store in shape")
+    ctx.spawn(_each_second(ctx, own, ingest, rings, store, recorder), "own figures")
+    ctx.spawn(_each_flush(recorder), "write down what is new")
+    try:
+        yield
+    finally:
+        await ingest.close()
+        await recorder.flush()
+        store.close()
+
+
+async def _each_second(
+    ctx: ServiceContext, own: OwnFigures, ingest: Ingest, rings: Rings, store: Store, recorder: Recorder
+) -> None:
+    while True:
+        await asyncio.sleep(1.0)
+        own.write()
+        newest_us = max((table.newest_us for table in rings), default=0)
+        rings.drop_before(newest_us - 2 * RING_S * 1_000_000)
+        ctx.counters.update(ingest.counters, ring_bytes=rings.bytes, lost_samples_total=store.lost_samples)
+        ctx.degraded(store.trouble or recorder.trouble or None)
+
+
+async def _each_flush(recorder: Recorder) -> None:
+    while True:
+        await asyncio.sleep(FLUSH_S)
+        await recorder.flush()
+
+
+def _limits(ctx: ServiceContext) -> Limits:
+    return Limits(int(ctx.settings.number("storage.budget_bytes")), ctx.settings.number("storage.raw.max_age_h"))
+
+
+def _tell_loss(ctx: ServiceContext, loss: Lost) -> None:
+    what = f"{loss.count} messages of {loss.producer} are lost: it no longer holds them"
+    ctx.log.error(what, producer=loss.producer, epoch=loss.epoch, seq=loss.first, count=loss.count)
+    ctx.emit(
+        "loss",
+        f"monitor:{loss.producer}",
+        what,
+        epoch=str(loss.epoch),
+        first=str(loss.first),
+        last=str(loss.last),
+        messages=str(loss.count),
+    )
+
+
+def _tell_quarantine(ctx: ServiceContext, what: Quarantined) -> None:
+    ctx.log.error(what.reason)
+    ctx.emit("quarantine", MONITOR, what.reason, file=what.path.name)
+
+
+if __name__ == "__main__":
+    sys.exit(run(NAME, aggregator, listens=True))

@@ -1,0 +1,138 @@
+"""The aggregator's voice: live frames and standing windows, each only while somebody listens (DESIGN §2)."""
+
+import asyncio
+from collections.abc import Callable
+
+from google.protobuf.message import Message
+from wfmonitor.v1.window_pb2 import WindowValue
+
+from bus import topics
+from bus.clock import boot_us, monotonic_s, wall_us
+from bus.logs import ServiceLogger
+from services.aggregator.live import LiveComposer
+from services.aggregator.standing import GRID_US, WAIT_US, Query, StandingQueries
+
+FRAME_S = 1 / 60
+# A tick of the producers is a handful of messages within about a millisecond: they leave as one frame.
+LINGER_S = 0.0015
+KEY_EVERY_S = 1.0
+
+Publish = Callable[[str, Message], None]
+Hear = Callable[[WindowValue], None]
+
+
+class LiveVoice:
+    """A frame as soon as there is news, at most 60 a second, while somebody subscribes to `1/live/`."""
+
+    def __init__(self, composer: LiveComposer, publish: Publish) -> None:
+        self._composer = composer
+        self._publish = publish
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._sent_s = self._key_s = float("-inf")
+        self.listening = False
+
+    def subscribed(self, begins: bool) -> None:
+        """The first listener came, or the last one left. The first frame is a key frame."""
+        self.listening = begins
+        self._key_s = float("-inf")
+        if begins:
+            self.news()
+        else:
+            self._composer.forget_news()
+            self._cancel()
+
+    def news(self) -> None:
+        """Something came in: sees to it that a frame leaves."""
+        if self.listening and self._timer is None:
+            wait_s = max(LINGER_S, self._sent_s + FRAME_S - monotonic_s())
+            self._timer = self._loop.call_later(wait_s, self._send)
+
+    def _send(self) -> None:
+        self._timer = None
+        now_s = monotonic_s()
+        key = now_s - self._key_s >= KEY_EVERY_S
+        frame = self._composer.frame(wall_us(), key=key)
+        if frame is None:
+            return
+        self._sent_s = now_s
+        if key:
+            self._key_s = now_s
+        self._publish(topics.LIVE, frame)
+        if self._composer.has_news:
+            self.news()
+
+    def _cancel(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+class WindowVoice:
+    """Evaluates standing queries as their producers pass the grid, for the bus and for Watch."""
+
+    def __init__(self, standing: StandingQueries, publish: Publish, log: ServiceLogger) -> None:
+        self._standing = standing
+        self._publish = publish
+        self._log = log
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._soon = False
+        self._topics: dict[Query, str] = {}  # asked for on the bus
+        self._hearers: dict[Query, list[Hear]] = {}  # asked for by Watch
+
+    def subscribed(self, topic: str, begins: bool) -> None:
+        """A subscription on the bus began or ended; one that means no query is logged and left alone."""
+        try:
+            query = Query(**topics.parse_window(topic)._asdict())
+            if begins and query not in self._topics:
+                self._standing.begin(query, wall_us())
+                self._topics[query] = topic
+                self._wake()
+            elif not begins and self._topics.pop(query, "") == topic:
+                self._standing.end(query)
+        except ValueError as fault:
+            if begins:
+                self._log.warning("a standing query was refused", topic=topic, reason=str(fault))
+
+    def listen(self, query: Query, hear: Hear) -> None:
+        """Calls `hear` with each value (valid during the call). Raises ValueError as StandingQueries.begin."""
+        self._standing.begin(query, wall_us())
+        self._hearers.setdefault(query, []).append(hear)
+        self._wake()
+
+    def unlisten(self, query: Query, hear: Hear) -> None:
+        self._hearers[query].remove(hear)
+        if not self._hearers[query]:
+            del self._hearers[query]
+        self._standing.end(query)
+
+    def news(self) -> None:
+        """Rows came in: what they complete is evaluated once their neighbours are in as well."""
+        if len(self._standing) and not self._soon:
+            self._soon = True
+            self._loop.call_soon(self._evaluate)
+
+    def _evaluate(self) -> None:
+        self._soon = False
+        now_us = wall_us()
+        if self._standing.due(now_us, now_us - boot_us(), self._send):
+            self.news()
+        self._wake()
+
+    def _wake(self) -> None:
+        """Sets the alarm for the grid point that nobody may pass in time."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        next_us = self._standing.wake_us()
+        if next_us is not None:
+            wait_s = max(0.0, (next_us + WAIT_US - wall_us()) / 1e6)
+            self._timer = self._loop.call_later(min(wait_s, (GRID_US + WAIT_US) / 1e6), self._evaluate)
+
+    def _send(self, query: Query, value: WindowValue) -> None:
+        topic = self._topics.get(query)
+        if topic is not None:
+            self._publish(topic, value)
+        for hear in self._hearers.get(query, ()):
+            hear(value)

@@ -1,0 +1,121 @@
+"""The past of a series: committed chunks and the ring, joined without a seam (DESIGN §5.4)."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from wfmonitor.v1.metrics_service_pb2 import Selector
+
+from bus.series import Series
+from services.aggregator.rings import Rings
+from services.aggregator.selection import Selection, to_selector
+from services.aggregator.statistics import Floats, Statistic, Times
+from services.aggregator.table import RingTable
+from services.aggregator.windows import evaluate, stale_after_us
+
+
+class Past(NamedTuple):
+    """Rows of one series in wall time, ascending; a row where it is absent is left out or NaN."""
+
+    series: Series
+    times_us: Times
+    values: Floats
+
+
+class Chunks(Protocol):
+    """Reads what is written down (raw_query.py)."""
+
+    async def read(self, selector: Selector, start_us: int, end_us: int) -> Sequence[tuple[Series, Times, Floats]]:
+        """Rows in (start, end] of each series a selector names."""
+        ...
+
+
+class History:
+    """Rows of any time: the newest five minutes from the rings, what is older from chunks."""
+
+    def __init__(self, rings: Rings, chunks: Chunks) -> None:
+        self._rings = rings
+        self._chunks = chunks
+
+    async def read(self, chosen: Selection, start_us: int, end_us: int) -> list[Past]:
+        """Rows in (start, end] of each series chosen, sorted by series. Series without rows are left out."""
+        recent = self._from_rings(chosen, start_us, end_us)
+        known = [s for s, _, _ in self._columns(chosen)]
+        everything_recent = known and all(self._reaches_back_to(series, start_us) for series in known)
+        parts: dict[Series, list[Past]] = {}
+        old = [] if everything_recent else await self._chunks.read(to_selector(chosen), start_us, end_us)
+        for past in (Past(*one) for one in old):
+            oldest_us = self._oldest_us(past.series)
+            if oldest_us is not None:
+                before = past.times_us < oldest_us
+                past = Past(past.series, past.times_us[before], past.values[before])
+            parts.setdefault(past.series, []).append(past)
+        for past in recent:
+            parts.setdefault(past.series, []).append(past)
+        joined = [_joined(series, parts[series]) for series in sorted(parts)]
+        return [past for past in joined if len(past.times_us)]
+
+    async def window(self, chosen: Selection, end_us: int, length_us: int, stat: Statistic) -> dict[Series, float]:
+        """The statistic over (end − length, end] of each series chosen, NaN absent; length 0: the newest sample."""
+        rates = {series: table.rate_hz for series, table, _ in self._columns(chosen)}
+        longest_us = max([stale_after_us(rate) for rate in rates.values()], default=stale_after_us(1.0))
+        result = {}
+        for past in await self.read(chosen, end_us - (length_us or longest_us + 1), end_us):
+            there = ~np.isnan(past.values)
+            values, times_us = past.values[there], past.times_us[there]
+            if not length_us:
+                values, times_us = values[-1:], times_us[-1:]
+            stale_us = stale_after_us(rates.get(past.series, 1.0))
+            result[past.series] = float(evaluate(values[None, :], times_us, end_us, stat, stale_us=stale_us)[0])
+        return result
+
+    # -- the rings' part ----------------------------------------------------------------------
+
+    def _columns(self, chosen: Selection) -> list[tuple[Series, RingTable, int]]:
+        return [
+            (series, table, column)
+            for table in self._rings.tables_with(chosen.metric)
+            for series, column in table.series.items()
+            if chosen.matches(series)
+        ]
+
+    def _from_rings(self, chosen: Selection, start_us: int, end_us: int) -> list[Past]:
+        found = []
+        for table in self._rings.tables_with(chosen.metric):
+            columns = {s: column for s, column in table.series.items() if chosen.matches(s)}
+            if not columns:
+                continue
+            a, b = table.positions(table.first)
+            times_us = table.times_us[a:b]
+            inside = (times_us > start_us) & (times_us <= end_us)
+            times_us = times_us[inside]
+            for series, column in columns.items():
+                values = table.values[column, a:b][inside]
+                there = ~np.isnan(values)
+                found.append(Past(series, times_us[there], values[there]))
+        return found
+
+    def _oldest_us(self, series: Series) -> int | None:
+        """Wall time from which on the rings hold everything of a series."""
+        tables = [table for table in self._rings.tables_with(series.metric) if series in table.series]
+        return min((int(table.times_us[table.positions(table.first)[0]]) for table in tables), default=None)
+
+    def _reaches_back_to(self, series: Series, start_us: int) -> bool:
+        oldest_us = self._oldest_us(series)
+        return oldest_us is not None and oldest_us <= start_us
+
+
+def _joined(series: Series, parts: list[Past]) -> Past:
+    if len(parts) == 1 and _ascends(parts[0].times_us):
+        return parts[0]
+    times_us = np.concatenate([part.times_us for part in parts])
+    values = np.concatenate([part.values for part in parts])
+    if not _ascends(times_us):
+        # The wall clock was set back in between, or the series moved between tables.
+        order = np.argsort(times_us, kind="stable")
+        times_us, values = times_us[order], values[order]
+    return Past(series, times_us, values)
+
+
+def _ascends(times_us: Times) -> bool:
+    return bool((times_us[1:] >= times_us[:-1]).all())

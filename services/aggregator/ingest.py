@@ -1,0 +1,196 @@
+"""From the bus into the rings: each message once and in order, and on to whoever watches (DESIGN §5.3).
+
+The inbox decides, this obeys: it applies, pulls what is missing from the producers, and reports losses.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import grpc
+from google.protobuf.message import DecodeError
+from wfmonitor.v1.event_pb2 import Event
+from wfmonitor.v1.health_pb2 import Health
+from wfmonitor.v1.sample_pb2 import SampleBatch
+
+from bus import topics
+from bus.journal.replay import Held
+from bus.logs import ServiceLogger
+from services.aggregator.batch import BadBatch, Batch, read_batch
+from services.aggregator.inbox import Apply, Ask, Command, Inbox, Lost, Position
+from services.aggregator.rings import Rings
+from services.aggregator.table import RingFull
+
+# Commands obeyed in one go, about 10 ms: then the loop breathes.
+AT_ONCE = 250
+# A producer that could not be asked is asked again after so long, doubling up to the last.
+RETRY_S = (0.1, 2.0)
+JOURNAL = "samples"
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A place in a producer's sequence whose content is none: counted, and passed over."""
+
+    reason: str
+
+
+Item = Batch | Event | Unreadable
+Pull = Callable[[str, Position], Awaitable[Held]]
+
+
+class Watcher(Protocol):
+    """Whoever is told of what came in."""
+
+    def rows(self, batch: Batch, *, stored: bool) -> None: ...
+    def event(self, event: Event, *, stored: bool) -> None: ...
+    def lost(self, loss: Lost) -> None: ...
+
+
+class Ingest:
+    """Feeds the rings. `pull` asks a producer for its journal; it raises grpc.aio.AioRpcError where it cannot."""
+
+    def __init__(
+        self, rings: Rings, stored: dict[str, Position], pull: Pull, watcher: Watcher, log: ServiceLogger
+    ) -> None:
+        self._rings = rings
+        self._pull = pull
+        self._watcher = watcher
+        self._log = log
+        self._inbox: Inbox[Item] = Inbox(stored, self._readable)
+        self._commands: deque[Command[Item]] = deque()
+        self._scheduled = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._refused: set[str] = set()
+        self.applied: dict[str, Position] = {}
+        """Producer → up to where everything is in the rings: what may be stored as its cursor with them."""
+        self.batches = 0
+        self.samples = 0
+        self.rejected = 0
+
+    @property
+    def counters(self) -> dict[str, float]:
+        """For Health."""
+        return {
+            "batches_total": self.batches,
+            "samples_total": self.samples,
+            "duplicates_total": self._inbox.duplicates,
+            "gaps_total": self._inbox.gaps,
+            "lost_messages_total": self._inbox.lost,
+            "rejected_total": self.rejected,
+            "held_back": self._inbox.pending + len(self._commands),
+        }
+
+    # -- from the bus -------------------------------------------------------------------------
+
+    def on_sample(self, _topic: str, payload: bytes) -> None:
+        message = SampleBatch.FromString(payload)
+        if not message.producer or not message.epoch or not message.seq:
+            raise BadBatch("producer, epoch and seq must be named")
+        self._take(self._inbox.offer(message.producer, Position(message.epoch, message.seq), _item(message)))
+
+    def on_event(self, _topic: str, payload: bytes) -> None:
+        event = Event.FromString(payload)
+        if event.seq:
+            self._take(self._inbox.offer(event.producer, Position(event.epoch, event.seq), event))
+        else:
+            self._watcher.event(event, stored=False)
+
+    def on_health(self, health: Health) -> None:
+        heads = {head.epoch: head.seq for head in health.heads if head.journal == JOURNAL}
+        if heads:
+            self._take(self._inbox.heads(health.service, heads))
+
+    # -- obeying ------------------------------------------------------------------------------
+
+    def _readable(self, item: Item) -> bool:
+        return self._rings.knows(item) if isinstance(item, Batch) else True
+
+    def _take(self, commands: list[Command[Item]]) -> None:
+        self._commands.extend(commands)
+        if not self._scheduled:
+            self._obey()
+
+    def _obey(self) -> None:
+        self._scheduled = False
+        for _ in range(min(AT_ONCE, len(self._commands))):
+            command = self._commands.popleft()
+            match command:
+                case Apply(producer=producer, at=at):
+                    self._apply(command)
+                    self.applied[producer] = max(at, self.applied.get(producer, at))
+                case Lost():
+                    self._watcher.lost(command)
+                case Ask(producer=producer, after=after):
+                    self._spawn(self._ask(producer, after))
+        if self._commands:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._obey)
+
+    def _apply(self, command: Apply[Item]) -> None:
+        item, stored = command.payload, command.stored
+        try:
+            match item:
+                case Event():
+                    self._watcher.event(item, stored=stored)
+                case Unreadable():
+                    self._reject(item.reason)
+                case Batch():
+                    self._rings.append(item, stored=stored)
+                    self.batches += 1
+                    self.samples += item.values.size
+                    self._watcher.rows(item, stored=stored)
+        except (RingFull, KeyError) as refusal:
+            self._reject(str(refusal))
+
+    def _reject(self, reason: str) -> None:
+        self.rejected += 1
+        if reason not in self._refused and len(self._refused) < 100:
+            self._refused.add(reason)
+            self._log.warning("samples were refused", reason=reason)
+
+    # -- pulling ------------------------------------------------------------------------------
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _ask(self, producer: str, after: Position) -> None:
+        wait_s, longest_s = RETRY_S
+        told = False
+        while True:
+            try:
+                held = await self._pull(producer, after)
+                break
+            except grpc.aio.AioRpcError as error:
+                if not told:
+                    told = True
+                    self._log.info("producer does not answer yet", producer=producer, reason=error.details() or "")
+                await asyncio.sleep(wait_s)
+                wait_s = min(2 * wait_s, longest_s)
+        items = [(Position(row.epoch, row.seq), _replayed(row.topic, row.payload)) for row in held.rows]
+        self._take(self._inbox.answered(producer, after, items, Position(*held.oldest)))
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _item(message: SampleBatch) -> Item:
+    try:
+        return read_batch(message)
+    except BadBatch as fault:
+        return Unreadable(f"{message.producer}: {fault}")
+
+
+def _replayed(topic: str, payload: bytes) -> Item:
+    try:
+        if topic.startswith(topics.EVENTS):
+            return Event.FromString(payload)
+        return _item(SampleBatch.FromString(payload))
+    except DecodeError as fault:
+        return Unreadable(f"{topic}: {fault}")

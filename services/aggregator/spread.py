@@ -1,0 +1,66 @@
+"""What came in goes on to whoever watches: the live frame, the windows, the recorder."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+from wfmonitor.v1.event_pb2 import Event
+from wfmonitor.v1.health_pb2 import Health
+from wfmonitor.v1.process_pb2 import ProcessTable
+
+from services.aggregator.batch import Batch
+from services.aggregator.broadcast import LiveVoice, WindowVoice
+from services.aggregator.inbox import Lost
+from services.aggregator.live import LiveComposer
+from services.aggregator.recorder import Recorder
+
+# Ids of events seen of late: some are told several times, so that who was away hears them as well.
+MEMORY_OF_EVENTS = 4096
+
+
+class Spread:
+    """The ingest's watcher, and the ear for what is shown but never numbered: health and process tables."""
+
+    def __init__(
+        self,
+        composer: LiveComposer,
+        live: LiveVoice,
+        windows: WindowVoice,
+        recorder: Recorder,
+        tell_loss: Callable[[Lost], None],
+    ) -> None:
+        self._composer = composer
+        self._live = live
+        self._windows = windows
+        self._recorder = recorder
+        self._tell_loss = tell_loss
+        self._seen: OrderedDict[str, None] = OrderedDict()
+
+    def rows(self, batch: Batch, *, stored: bool) -> None:
+        if self._live.listening and not stored:
+            self._composer.batch(batch)
+            self._live.news()
+        self._windows.news()
+
+    def event(self, event: Event, *, stored: bool) -> None:
+        if not event.id or event.id in self._seen:
+            return
+        self._seen[event.id] = None
+        if len(self._seen) > MEMORY_OF_EVENTS:
+            self._seen.popitem(last=False)
+        if stored:
+            return
+        self._recorder.event(event)
+        if self._live.listening:
+            self._composer.event(event)
+            self._live.news()
+
+    def lost(self, loss: Lost) -> None:
+        self._tell_loss(loss)
+
+    def health(self, health: Health) -> None:
+        self._composer.health(health)
+        self._live.news()
+
+    def on_processes(self, _topic: str, payload: bytes) -> None:
+        self._composer.processes(ProcessTable.FromString(payload))
+        self._live.news()

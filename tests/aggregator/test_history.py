@@ -1,0 +1,89 @@
+"""Chunks and ring as one past."""
+
+import numpy as np
+import pytest
+from wfmonitor.v1.metrics_service_pb2 import Selector
+
+from services.aggregator.history import History, Past
+from services.aggregator.rings import Rings
+from services.aggregator.selection import Selection
+from services.aggregator.statistics import statistic
+from tests.aggregator.tables import CPU, START_US, batch, process
+
+SECOND = 1_000_000
+
+
+class Written:
+    """Chunks as a list of rows."""
+
+    def __init__(self, rows: dict) -> None:
+        self.rows = rows
+        self.asked = 0
+
+    async def read(self, selector: Selector, start_us: int, end_us: int) -> list[Past]:
+        self.asked += 1
+        chosen = Selection(selector.metric, selector.source, tuple((x.name, x.value) for x in selector.labels))
+        found = []
+        for series, pairs in self.rows.items():
+            inside = [(t, v) for t, v in pairs if start_us < t <= end_us]
+            if chosen.matches(series):
+                times, values = np.array([t for t, _ in inside], np.int64), np.array([v for _, v in inside], float)
+                found.append(Past(series, times, values))
+        return found
+
+
+def second(n: int) -> int:
+    return START_US + n * SECOND
+
+
+async def test_rows_in_both_are_told_once() -> None:
+    rings = Rings()
+    rings.append(batch([second(n) for n in range(5, 10)], {CPU: [float(n) for n in range(5, 10)]}, rate_hz=1.0))
+    history = History(rings, Written({CPU: [(second(n), float(n)) for n in range(8)]}))
+    (past,) = await history.read(Selection("system.cpu.percent"), START_US, second(100))
+    assert past.values.tolist() == [float(n) for n in range(1, 10)]
+    assert past.times_us.tolist() == [second(n) for n in range(1, 10)]
+
+
+async def test_what_the_rings_hold_needs_no_disk() -> None:
+    rings = Rings()
+    rings.append(batch([second(n) for n in range(10)], {CPU: [1.0] * 10}, rate_hz=1.0))
+    written = Written({})
+    await History(rings, written).read(Selection("system.cpu.percent"), second(3), second(9))
+    assert written.asked == 0
+
+
+async def test_series_of_gone_sources_are_found_on_disk() -> None:
+    rings = Rings()
+    rings.append(batch([second(50)], {process(1): [1.0]}, rate_hz=1.0, source="process"))
+    history = History(rings, Written({process(2): [(second(1), 2.0)]}))
+    pasts = await history.read(Selection("process.cpu_percent"), START_US, second(60))
+    assert [past.series for past in pasts] == [process(1), process(2)]
+    (one,) = await history.read(Selection("process.cpu_percent", "process:#2"), START_US, second(60))
+    assert one.values.tolist() == [2.0]
+
+
+async def test_series_that_moved_to_another_rate_is_one_line() -> None:
+    rings = Rings()
+    rings.append(batch([second(n) for n in range(3)], {CPU: [0.0, 1.0, 2.0]}, rate_hz=1.0, group=3))
+    rings.append(batch([second(n) for n in range(3, 6)], {CPU: [3.0, 4.0, 5.0]}, rate_hz=10.0, group=2))
+    (past,) = await History(rings, Written({})).read(Selection("system.cpu.percent"), START_US - 1, second(9))
+    assert past.values.tolist() == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
+
+
+async def test_wall_clock_set_back_leaves_times_in_order() -> None:
+    rings = Rings()
+    rings.append(batch([second(10), second(11)], {CPU: [1.0, 2.0]}, boot_us=[10, 20], rate_hz=1.0))
+    rings.append(batch([second(5)], {CPU: [3.0]}, boot_us=[SECOND], rate_hz=1.0))
+    (past,) = await History(rings, Written({})).read(Selection("system.cpu.percent"), START_US, second(20))
+    assert past.times_us.tolist() == [second(5), second(10), second(11)]
+    assert past.values.tolist() == [3.0, 1.0, 2.0]
+
+
+async def test_window_over_the_past_knows_staleness() -> None:
+    history = History(Rings(), Written({CPU: [(second(n), float(n)) for n in range(10)]}))
+    chosen = Selection("system.cpu.percent")
+    assert await history.window(chosen, second(9), 4 * SECOND, statistic("avg")) == {CPU: 7.5}
+    late = await history.window(chosen, second(13), 10 * SECOND, statistic("avg"))
+    assert np.isnan(late[CPU])
+    assert await history.window(chosen, second(5) + 10, 0, statistic("last")) == {CPU: pytest.approx(5.0)}
