@@ -105,6 +105,7 @@ export function drawMarks(u, columns, marks, mainShare, labelled) {
     ctx.save();
     ctx.font = ink().font.replace('11px', `${11 * ratio}px`);
     ctx.textBaseline = 'middle';
+    ctx.textAlign = 'left';
     let free = bbox.left;
     for (const mark of marks) {
         const x = xOf(u, mark.time_us, columns.origin_s);
@@ -140,6 +141,11 @@ export function drawMarks(u, columns, marks, mainShare, labelled) {
         const width = ctx.measureText(label).width, space = size + 5 * ratio;
         const left = x - space - width >= free ? x - space - width : x + space;
         if (left >= free && left + width <= bbox.left + bbox.width) {
+            // A rim of the page's own colour keeps the words readable over a line.
+            ctx.strokeStyle = ink().bg;
+            ctx.lineWidth = 4 * ratio;
+            ctx.lineJoin = 'round';
+            ctx.strokeText(label, left, y);
             ctx.fillText(label, left, y);
             free = Math.max(left + width, x + space) + 4 * ratio;
         }

@@ -5,6 +5,7 @@
  */
 import uPlot from './vendor/uplot/uPlot.js';
 import {drawHeat, drawMarks, drawUnder} from './chart-layers.js';
+import {drawLines} from './chart-lines.js';
 import {ink} from './ink.js';
 import {clock, span} from './format.js';
 
@@ -41,8 +42,6 @@ export class Chart {
         this.columns = null;
         /** @type {Mark[]} */
         this.marks = [];
-        /** @type {(number|null)[][]} */
-        this.data = [];
         this.u = this.make();
         this.resizer = new ResizeObserver(() => this.fit());
         this.resizer.observe(host);
@@ -65,24 +64,11 @@ export class Chart {
 
     make() {
         const {lines, state, axis} = this.options;
-        const colours = ink();
         /** @type {uPlot.Series[]} */
-        const series = [{}];
-        /** @type {uPlot.Band[]} */
-        const bands = [];
-        for (const kind of lines) {
-            const scale = kind === 'strip' ? 's' : 'y';
-            const common = {scale, points: {show: false}, pxAlign: 0};
-            const first = series.length;
-            series.push(
-                {...common, stroke: kind === 'second' ? colours.plot2 : colours.plot, width: kind === 'main' ? 1.5 : 1.25, ...(kind === 'second' ? {dash: [4, 3]} : {})},
-                {...common, width: 0}, {...common, width: 0},
-            );
-            if (kind !== 'second') bands.push({series: [first + 2, first + 1], fill: colours.band});
-        }
+        const series = [{}, ...lines.map((kind) => ({scale: kind === 'strip' ? 's' : 'y', points: {show: false}, paths: () => null}))];
         return new uPlot({
             width: Math.max(this.host.clientWidth, 40), height: Math.max(this.host.clientHeight, 40),
-            padding: axis ? [6, 0, 0, 0] : [1, 0, 1, 0],
+            padding: axis ? [6, 16, 0, 0] : [1, 0, 1, 0],
             legend: {show: false},
             scales: {
                 x: {time: false, range: () => this.xRange()},
@@ -90,7 +76,7 @@ export class Chart {
                 s: {range: () => [0, this.stripMax / (this.stripShare || 1)]},
             },
             axes: axis ? this.axes(axis) : [{show: false}, {show: false}],
-            series, bands,
+            series,
             cursor: {
                 y: false, points: {show: false}, drag: {x: true, y: false, setScale: false}, focus: {prox: -1},
             },
@@ -99,6 +85,7 @@ export class Chart {
                     if (!this.columns) return;
                     if (this.options.strip === 'heat') drawHeat(u, this.columns, this.stripShare);
                     drawUnder(u, this.columns, this);
+                    drawLines(u, this.columns, lines);
                 }],
                 draw: [(u) => {
                     if (this.columns) drawMarks(u, this.columns, this.marks, this.mainShare, true);
@@ -117,7 +104,7 @@ export class Chart {
                     state.range(from * 1e6, to * 1e6);
                 }],
             },
-        }, [[], ...lines.flatMap(() => [[], [], []])], this.host);
+        }, [[], ...lines.map(() => [])], this.host);
     }
 
     /** @param {(value: number) => string} label @returns {uPlot.Axis[]} */
@@ -130,7 +117,7 @@ export class Chart {
                 splits: (_, __, from, to) => this.timeSplits(from, to),
                 values: (_, splits) => splits.map((at) => this.timeLabel(at)),
             },
-            {...look, size: 64, scale: 'y', side: 3, splits: () => [0, this.max / 2, this.max], values: (_, splits) => splits.map(label)},
+            {...look, size: 60, scale: 'y', side: 3, splits: () => [0, this.max / 2, this.max], values: (_, splits) => splits.map(label)},
         ];
     }
 
@@ -166,18 +153,14 @@ export class Chart {
         this.columns = columns;
         this.max = max > 0 ? max : 1;
         this.stripMax = stripMax > 0 ? stripMax : 1;
-        this.data = columns.ys.map((values, at) => {
-            const target = this.data[at] ?? [];
-            target.length = values.length;
-            for (let i = 0; i < values.length; i++) target[i] = values[i] !== values[i] ? null : values[i];
-            return target;
-        });
         this.redraw();
     }
 
     redraw() {
         if (!this.columns) return;
-        this.u.setData(/** @type {uPlot.AlignedData} */ (/** @type {unknown} */ ([this.columns.x, ...this.data])));
+        const {x, ys} = this.columns;
+        // uPlot keeps the scales, axes and the crosshair; it is given the means, and draws no line itself.
+        this.u.setData(/** @type {uPlot.AlignedData} */ (/** @type {unknown} */ ([x, ...this.options.lines.map((_, line) => ys[line * 3])])));
     }
 
     /** @param {Mark[]} marks */
@@ -203,7 +186,7 @@ export class Chart {
         const {x, step_us, origin_s} = this.columns;
         const at = this.u.valToIdx(time_us / 1e6 - origin_s);
         if (at < 0 || at >= x.length || Math.abs(x[at] - (time_us / 1e6 - origin_s)) > step_us / 1e6) return null;
-        return this.data.map((line) => line[at] ?? null);
+        return this.columns.ys.map((values) => (values[at] === values[at] ? values[at] : null));
     }
 
     /** The crosshair of another plot. @param {number} time_us */

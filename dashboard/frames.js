@@ -123,6 +123,7 @@ export class FrameMeter extends EventTarget {
         this.automatic = choice === 'auto';
         if (choice !== 'auto') this.chosen = choice;
         this.setRate();
+        this.dispatchEvent(new Event('rate'));
     }
 
     setRate() {

@@ -10,15 +10,15 @@ export function openTable(context, id) {
     const found = context.described.get(id);
     if (!found?.chart.columns) return;
     const {panel, chart} = found;
-    const {x, origin_s} = /** @type {import('./types').PlotColumns} */ (chart.columns);
+    const {x, ys, origin_s} = /** @type {import('./types').PlotColumns} */ (chart.columns);
     const each = Math.max(1, Math.ceil(x.length / MOST_ROWS));
     const formats = panel.lines.map(({metric}, line) => (line === 0 ? panel.format : context.figure(metric)));
-    const say = (/** @type {number|null|undefined} */ value, /** @type {number} */ line) => (value === null || value === undefined ? NONE : join(formats[line](value)));
+    const say = (/** @type {number} */ value, /** @type {number} */ line) => (value !== value ? NONE : join(formats[line](value)));
     const rows = [];
     for (let at = x.length - 1; at >= 0; at -= each) {
-        if (chart.data.every((line) => (line[at] ?? null) === null)) continue;
+        if (ys.every((values) => values[at] !== values[at])) continue;
         rows.push(el('tr', {}, el('th', {scope: 'row'}, clock((x[at] + origin_s) * 1e6)), ...panel.lines.flatMap((_, line) =>
-            [0, 1, 2].map((k) => el('td', {class: 'right'}, say(chart.data[line * 3 + k]?.[at], line))))));
+            [0, 1, 2].map((k) => el('td', {class: 'right'}, say(ys[line * 3 + k][at], line))))));
     }
     const table = el('table', {class: 'list'},
         el('caption', {class: 'quiet'}, `${panel.title}, ${context.rangeText()}; mean, least and greatest of each step`),

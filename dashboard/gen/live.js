@@ -105,7 +105,7 @@ export function readSpike(pbf, end) {
 }
 
 export function readEvent(pbf, end) {
-    const obj = {id: "", kind: "", time_us: 0, boot_us: 0, producer: "", source: "", title: "", attributes: {}, spike: undefined};
+    const obj = {id: "", kind: "", time_us: 0, boot_us: 0, producer: "", source: "", title: "", attributes: {}, spike: undefined, epoch: 0, seq: 0};
     let field;
     while ((field = pbf.nextField(end))) {
         if (field === 1) obj.id = pbf.readString();
@@ -117,6 +117,8 @@ export function readEvent(pbf, end) {
         else if (field === 7) obj.title = pbf.readString();
         else if (field === 8) { const {key, value} = readEventAttributesEntry(pbf, pbf.readVarint() + pbf.pos); obj.attributes[key] = value; }
         else if (field === 9) obj.spike = readSpike(pbf, pbf.readVarint() + pbf.pos);
+        else if (field === 10) obj.epoch = pbf.readVarint();
+        else if (field === 11) obj.seq = pbf.readVarint();
     }
     return obj;
 }

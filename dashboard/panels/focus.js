@@ -1,5 +1,6 @@
 /** The chosen panel of the machine, drawn large, with its axes. */
 import {Chart} from '../chart.js';
+import {LEVELS} from '../detail.js';
 import {attribute, el, text} from '../dom.js';
 import {clock, join} from '../format.js';
 
@@ -15,7 +16,7 @@ export default {
         const title = el('h2'), reading = el('span', {class: 'quiet reading'}), lines = el('span', {class: 'quiet legend'});
         const table = el('button', {class: 'plain', type: 'button', on: {click: () => context.table(context.focused)}}, 'View as table');
         const plot = el('div', {class: 'plot large', role: 'img', tabindex: '0', 'aria-label': 'chosen chart'});
-        const rate = el('label', {class: 'quiet rate'}, 'redrawn ', el('select', {id: 'rate', 'aria-label': 'How often panels are redrawn'}));
+        const rate = rateControl(context);
         host.append(el('header', {class: 'ends'}, el('div', {class: 'together'}, title, lines), el('div', {class: 'together'}, reading, rate, table)), plot);
         /** @type {Chart|null} */
         let chart = null;
@@ -33,7 +34,7 @@ export default {
             const {panel} = found;
             chart = new Chart(plot, {
                 lines: panel.kinds, strip: panel.heat ? 'heat' : panel.kinds.includes('strip') ? 'line' : 'none', state,
-                axis: (value) => join(panel.format(value)), onMark: (mark, at) => context.showMark(mark, plot, at.left + 64),
+                axis: (value) => join(panel.format(value)), onMark: (mark, at) => context.showMark(mark, plot, at.left + 60),
             });
             text(title, panel.title);
             text(lines, legend(panel));
@@ -69,6 +70,15 @@ export default {
         new ResizeObserver(ask).observe(plot);
     },
 };
+
+/** WCAG 2.2.2: what moves by itself can be slowed by the person, not only by the machine. @param {Context} context */
+function rateControl({frames}) {
+    const select = el('select', {id: 'rate', 'aria-label': 'How often panels are redrawn'},
+        el('option', {value: 'auto'}, 'as often as fits'), ...LEVELS.map(({hz}, level) => el('option', {value: String(level)}, hz === 2 ? 'twice a second' : `${hz} a second`)));
+    select.addEventListener('change', () => frames?.choose(select.value === 'auto' ? 'auto' : Number(select.value)));
+    frames?.addEventListener('rate', () => { select.value = frames.automatic ? 'auto' : String(frames.chosen); });
+    return el('label', {class: 'quiet rate'}, 'redrawn ', select);
+}
 
 /** @param {import('./system.js').SystemPanel} panel */
 function legend(panel) {

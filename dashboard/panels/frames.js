@@ -21,7 +21,7 @@ export default {
             const value = el('b'), tail = el('span');
             return {root: el('span', {class: 'part'}, before, value, tail), value, tail};
         };
-        const filled = part(), fps = part(), work = part('work p95 '), dropped = part(), detail = part('detail '), lag = part('drawn '), conflated = part();
+        const filled = part(), fps = part(), work = part('work p95 '), dropped = part(), detail = part('detail '), lag = part('lag '), conflated = part();
         host.append(el('h2', {class: 'strip-title'}, 'Frames, 2 s'), el('span', {class: 'bars-and-limit'}, canvas, line), filled.root, fps.root, work.root, dropped.root, lag.root, detail.root, conflated.root);
         const say = (/** @type {{value: Element, tail: Element}} */ one, /** @type {string} */ value, /** @type {string} */ tail) => { text(one.value, value); text(one.tail, tail); };
         const words = () => {
@@ -31,7 +31,7 @@ export default {
             say(fps, rate === rate ? rate.toFixed(1) : '–', ' fps');
             say(work, work_p95_ms === work_p95_ms ? `${work_p95_ms.toFixed(1)} ms` : '–', '');
             say(dropped, grouped(missed), ` of ${grouped(slots)} dropped in ${frames.minute.length} s`);
-            say(lag, lag_ms === lag_ms ? `${lag_ms.toFixed(0)} ms` : '–', ' after it was measured');
+            say(lag, lag_ms === lag_ms ? `${lag_ms.toFixed(0)} ms` : '–', '');
             say(detail, LEVELS[frames.level].name, frames.automatic ? `, ${frames.hz} a second` : `, ${frames.hz} a second, set by you`);
             conflated.root.hidden = !bridge.figures.conflated_total;
             say(conflated, grouped(bridge.figures.conflated_total), ' frames merged on the way');
