@@ -136,8 +136,8 @@ moves = st.lists(st.sampled_from(["change", "undo", "consent", "profile", "resta
 @settings(max_examples=30, deadline=None)
 @given(moves=moves, seed=st.integers(0, 2**32))
 async def test_whatever_is_done_the_journal_tells_the_settings_and_undo_leads_back(moves: list[str], seed: int) -> None:
-    """A target that only ever read the journal ends up with the settings in force; undone backwards, all is as
-    at first.
+    """A target that only ever read the journal ends up with the settings in force; undone backwards, all is
+    as at first.
     """
     chance = random.Random(seed)
     consent, spec = next(iter(consent_specs().items()))

@@ -1,0 +1,62 @@
+"""The block of ports, looked at before the start: a taken one is named together with who holds it."""
+
+from __future__ import annotations
+
+import socket
+
+from bus.home import Home
+from services.cli.errors import CliError
+
+
+def check_free(home: Home) -> None:
+    """Raise CliError where a port of the home's block is taken."""
+    ports = home.ports
+    wanted = {"the page": ports.page, "the gRPC door": ports.grpc}
+    if home.config.bus == "tcp":
+        wanted |= {"the bus (in)": ports.bus_in, "the bus (out)": ports.bus_out}
+    for purpose, port in wanted.items():
+        if not is_free(port):
+            raise CliError(
+                f"port {port}, wanted for {purpose}, is taken by {holder(port)}. "
+                f"End that, or choose another block of five ports: wfmon up --port-base {suggestion(ports.page)}"
+            )
+
+
+def is_free(port: int) -> bool:
+    """Return whether 127.0.0.1:port can be listened on now."""
+    with socket.socket() as probe:
+        # As the doors bind: a connection of a moment ago, waiting to end, does not hold the port.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def holder(port: int) -> str:
+    """Return who listens on a port, as "python3 (pid 4711)"; another user's process cannot be named."""
+    import psutil
+
+    try:
+        connections = psutil.net_connections(kind="tcp")
+    except psutil.AccessDenied:  # macOS tells only root
+        return "another process"
+    for connection in connections:
+        if connection.laddr and connection.laddr.port == port and connection.status == psutil.CONN_LISTEN:
+            if connection.pid is None:
+                break
+            try:
+                name = psutil.Process(connection.pid).name()
+            except psutil.Error:
+                name = "a process"
+            return f"{name} (pid {connection.pid})"
+    return "a process of another user"
+
+
+def suggestion(base: int) -> int:
+    """Return the base of the next block of five ports that is free; `base` + 10 where none is near."""
+    for candidate in range(base + 10, min(base + 500, 65500), 10):
+        if all(is_free(port) for port in range(candidate, candidate + 5)):
+            return candidate
+    return base + 10
