@@ -11,7 +11,7 @@ from bus.context import ServiceContext
 from bus.service import run
 from services.collector.collector import Collector
 from services.collector.processes.board import Board
-from services.collector.sampler import GpuProcesses, Machine
+from services.collector.sampler import GpuShare, Machine
 from services.collector.samplers import factories
 from services.collector.spikes.watch import Watch
 from services.collector.wire import Wire
@@ -23,7 +23,7 @@ RING_BYTES = 4 * 1024 * 1024
 @asynccontextmanager
 async def collector(ctx: ServiceContext) -> AsyncIterator[None]:
     """Find what can be measured, read it until told to stop."""
-    gpu = GpuProcesses()
+    gpu = GpuShare()
     board = Board(home=ctx.home.root, gpu=lambda: gpu.by_pid)
     wire = Wire(ctx, board)
     machine = Machine(
@@ -32,7 +32,7 @@ async def collector(ctx: ServiceContext) -> AsyncIterator[None]:
         setting=wire.setting,
         board=board,
         show=wire.show,
-        gpu_processes=gpu,
+        gpu=gpu,
     )
     watch = Watch(board, lambda: wire.setting("collector.sampler.process.enabled", True) is True, wire.spike)
     work = Collector(machine, factories(wire.warn), wire.setting, wire.write, wire, watch.observe)

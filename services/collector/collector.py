@@ -164,7 +164,7 @@ class Collector:
         told = self.inventory.describe()
         if told != self._told:
             self._told = told
-            there = sum(state == "there" for state in told.values())
+            there = sum(state.startswith("there") for state in told.values())
             title = f"{there} of {len(told)} subjects can be measured here"
             self._voice.event("inventory", "system", title, **told)
 

@@ -54,11 +54,12 @@ class Inventory:
         return came
 
     def describe(self) -> dict[str, str]:
-        """Subject → "there", or "absent: <reason>. <mend>"."""
+        """Subject → "there", "there: <what>" or "absent: <reason>. <mend>"."""
         told: dict[str, str] = {}
         for entry in self.entries:
             if entry.sampler is not None:
-                told[entry.subject] = "there"
-            elif entry.reason and told.get(entry.subject) != "there":
+                detail = getattr(entry.sampler, "detail", "")
+                told[entry.subject] = f"there: {detail}" if detail else "there"
+            elif entry.reason and not told.get(entry.subject, "").startswith("there"):
                 told.setdefault(entry.subject, f"absent: {entry.reason}. {entry.mend}".strip())
         return told

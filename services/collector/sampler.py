@@ -49,10 +49,12 @@ def _default(key: str, default: object) -> object:
     return default
 
 
-class GpuProcesses:
-    """What each process uses of the GPUs: told by the GPU sampler, asked by the process sampler."""
+class GpuShare:
+    """What the samplers of the GPUs and of the processes share."""
 
     def __init__(self) -> None:
+        self.session: object = None
+        """The one use of the driver's library."""
         self.by_pid: dict[int, tuple[float, float]] = {}
         """pid → (utilisation in percent, bytes of GPU memory), added over the GPUs; NaN where unknown."""
 
@@ -63,6 +65,7 @@ class Machine:
 
     proc: Path = Path("/proc")
     sys: Path = Path("/sys")
+    dev: Path = Path("/dev")
     home: Path | None = None
     """The monitor's own home: its databases, and the pid files of its services."""
     event: Callable[..., None] = _ignore
@@ -73,7 +76,7 @@ class Machine:
     """The process table that a spike keeps; without it the process sampler has its own."""
     show: Callable[[Table], None] = _ignore
     """Gets each process table, for the page."""
-    gpu_processes: GpuProcesses = field(default_factory=GpuProcesses)
+    gpu: GpuShare = field(default_factory=GpuShare)
 
 
 Factory = Callable[[Machine], Sampler]

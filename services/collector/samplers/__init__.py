@@ -11,6 +11,7 @@ from services.collector.samplers.battery import Battery
 from services.collector.samplers.cpu import Cpu, CpuStates
 from services.collector.samplers.disk import Disk
 from services.collector.samplers.filesystem import Filesystem
+from services.collector.samplers.gpu import GpuClocks, GpuLoad, GpuTrend
 from services.collector.samplers.load import Load
 from services.collector.samplers.memory import Memory, MemoryTrend
 from services.collector.samplers.network import Network
@@ -35,6 +36,7 @@ SAMPLERS: dict[str, tuple[Factory, ...]] = {
     "battery": (Battery,),
     "power": (Power,),
     "storage": (Storage,),
+    "gpu": (GpuClocks, GpuLoad, GpuTrend),  # before the processes, which show what they use of it
     "process": (Processes,),
     "own_cost": (OwnCost,),
 }
