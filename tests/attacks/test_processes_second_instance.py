@@ -1,0 +1,57 @@
+"""A second instance of a service is refused at once, and the first does not notice (SECURITY S20)."""
+
+import os
+import subprocess
+import sys
+import time
+
+from bus.home import REPOSITORY
+from bus.locks import holder
+from bus.supervision import LISTENER
+from tests.stack import Stack
+
+BAR_S = 2.0
+
+
+def start_second(stack: Stack, service: str) -> tuple[subprocess.CompletedProcess[str], float]:
+    began_s = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", f"services.{service}", "--home", str(stack.home.root)],
+        cwd=REPOSITORY,
+        env={
+            **os.environ,
+            "PYTHONPATH": f"{REPOSITORY}:{REPOSITORY}/proto",
+            # What the listener asks for before anything else.
+            "SUPERVISOR_SERVER_URL": f"unix://{stack.home.run}/supervisor.sock",
+        },
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=30,
+    )
+    return done, time.monotonic() - began_s
+
+
+def test_each_service_refuses_a_second_instance_and_lives_on(stack: Stack) -> None:
+    longest_s = 0.0
+    services = (*stack.services, LISTENER)
+    for service in services:
+        pid = stack.pid(service)
+        sockets = {path.name: path.stat().st_ino for path in stack.home.run.glob("*.sock")}
+        done, took_s = start_second(stack, service)
+        longest_s = max(longest_s, took_s)
+        assert done.returncode == 78, done.stderr
+        assert f"{service} is already running (pid {pid})" in done.stderr
+        assert "wfmon down" in done.stderr
+        assert took_s <= BAR_S, f"{service} took {took_s:.2f} s to refuse"
+        # The first one: same process, same lock, same sockets, and it goes on beating.
+        assert holder(stack.home.pid_file(service)) == pid
+        assert {path.name: path.stat().st_ino for path in stack.home.run.glob("*.sock")} == sockets
+        before = len(stack.healths(service))
+        stack.ear.wait_for(
+            lambda _, service=service, before=before: len(stack.healths(service)) > before,  # type: ignore[misc]
+            5,
+            f"the next heartbeat of {service}",
+        )
+        assert stack.healths(service)[-1].pid == pid
+    print(f"S20: {len(services)} second instances refused, the slowest in {longest_s:.2f} s, 0 first ones disturbed")
