@@ -72,6 +72,8 @@ class Subscriber:
         self._descriptor = descriptor(self._socket)
         self._loop.add_reader(self._descriptor, self._drain)
         self._closed = False
+        self._pace_s = 0.0
+        self._timer: asyncio.TimerHandle | None = None
         self.received = 0
         self.rejected = 0
         self.on_rejected: Callable[[str, Exception], None] = lambda topic, error: None
@@ -87,6 +89,33 @@ class Subscriber:
             self._handlers.remove((prefix, handler))
             self._socket.unsubscribe(prefix.encode("ascii"))
         self._loop.call_soon(self._drain)
+
+    def pace(self, every_s: float) -> None:
+        """Looks for messages only so often; 0, as at the start: each as it comes.
+
+        For times when nobody waits for what a service hears: a wake-up costs more than the message it brings.
+        """
+        if every_s == self._pace_s or self._closed:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if every_s and not self._pace_s:
+            self._loop.remove_reader(self._descriptor)
+        elif not every_s:
+            self._loop.add_reader(self._descriptor, self._drain)
+        self._pace_s = every_s
+        self.look()
+
+    def look(self) -> None:
+        """Hands on what has come up to now."""
+        self._drain()
+        if self._pace_s and self._timer is None and not self._closed:
+            self._timer = self._loop.call_later(self._pace_s, self._look_again)
+
+    def _look_again(self) -> None:
+        self._timer = None
+        self.look()
 
     def _drain(self) -> None:
         for _ in range(_DRAIN_AT_ONCE):
@@ -122,6 +151,8 @@ class Subscriber:
 
     def close(self) -> None:
         self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
         if not self._loop.is_closed():
             self._loop.remove_reader(self._descriptor)
         self._socket.close(linger=0)

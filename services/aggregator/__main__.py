@@ -37,6 +37,9 @@ from services.aggregator.table import RING_S
 from services.aggregator.tiers import Limits
 
 NAME = "aggregator"
+# While nobody listens, messages are taken four times a second: a wake-up costs more than the message it brings.
+# Questions take what has come before they are answered.
+IDLE_LOOK_S = 0.25
 
 
 @asynccontextmanager
@@ -48,8 +51,12 @@ async def aggregator(ctx: ServiceContext) -> AsyncIterator[None]:
     records = Records(store)
     rings = Rings()
     composer = LiveComposer(ctx.epoch, rings)
-    live = LiveVoice(composer, ctx.publish)
-    windows = WindowVoice(StandingQueries(rings), ctx.publish, ctx.log)
+
+    def attend() -> None:
+        ctx.subscriber.pace(0.0 if live.listening or windows.listening else IDLE_LOOK_S)
+
+    live = LiveVoice(composer, ctx.publish, attend)
+    windows = WindowVoice(StandingQueries(rings), ctx.publish, attend, ctx.log)
     recorder = Recorder(rings, Recording(ctx.settings.flag), store, records, lambda: ingest.applied, ctx.log)
     spread = Spread(composer, live, windows, recorder, lambda loss: _tell_loss(ctx, loss))
     stored = {producer: Position(*cursor) for producer, cursor in store.cursors.items()}
@@ -82,6 +89,7 @@ async def aggregator(ctx: ServiceContext) -> AsyncIterator[None]:
         keeper.limits = _limits(ctx)
 
     answers = Answers(
+        look=ctx.subscriber.look,
         rings=rings,
         history=History(rings, RawQuery(store)),
         composer=composer,
@@ -101,12 +109,14 @@ async def aggregator(ctx: ServiceContext) -> AsyncIterator[None]:
     ctx.subscribe([topics.EVENTS], ingest.on_event)
     ctx.subscribe([topics.HEALTHS], on_health)
     ctx.subscribe([topics.PROCESSES], spread.on_processes)
+    attend()
     ctx.spawn(keeper.run(), "keep the store in shape")
     ctx.spawn(_each_second(ctx, own, ingest, rings, store, recorder), "own figures")
     ctx.spawn(_each_flush(recorder), "write down what is new")
     try:
         yield
     finally:
+        ctx.subscriber.look()
         await ingest.close()
         await recorder.flush()
         store.close()

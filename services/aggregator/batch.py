@@ -53,6 +53,14 @@ class Batch:
         return int(np.count_nonzero(~np.isnan(self.values)))
 
 
+def _floats(message: SampleBatch) -> Floats:
+    # np.array: 4 µs, then 600 M values a second; np.fromiter: 0.3 µs, then 15 M a second.
+    count = len(message.values)
+    if count < 64:
+        return np.fromiter(message.values, np.float64, count)
+    return np.array(message.values, np.float64)
+
+
 def read_batch(message: SampleBatch) -> Batch:
     """The arrays of a message; raises BadBatch where its fields do not fit each other."""
     rows = len(message.times_us)
@@ -81,8 +89,8 @@ def read_batch(message: SampleBatch) -> Batch:
         message.rate_hz,
         message.schema,
         series,
-        np.array(message.times_us, np.int64),
-        np.array(message.boot_us, np.int64),
-        np.array(message.values, np.float64).reshape(columns, rows),
+        np.array(list(message.times_us) if rows == 1 else message.times_us, np.int64),
+        np.array(list(message.boot_us) if rows == 1 else message.boot_us, np.int64),
+        _floats(message).reshape(columns, rows),
         message.shown_only,
     )

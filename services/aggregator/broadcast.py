@@ -19,14 +19,16 @@ KEY_EVERY_S = 1.0
 
 Publish = Callable[[str, Message], None]
 Hear = Callable[[WindowValue], None]
+Changed = Callable[[], None]  # somebody begins or ends to listen
 
 
 class LiveVoice:
     """A frame as soon as there is news, at most 60 a second, while somebody subscribes to `1/live/`."""
 
-    def __init__(self, composer: LiveComposer, publish: Publish) -> None:
+    def __init__(self, composer: LiveComposer, publish: Publish, changed: Changed) -> None:
         self._composer = composer
         self._publish = publish
+        self._changed = changed
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._sent_s = self._key_s = float("-inf")
@@ -35,6 +37,7 @@ class LiveVoice:
     def subscribed(self, begins: bool) -> None:
         """The first listener came, or the last one left. The first frame is a key frame."""
         self.listening = begins
+        self._changed()
         self._key_s = float("-inf")
         if begins:
             self.news()
@@ -71,9 +74,10 @@ class LiveVoice:
 class WindowVoice:
     """Evaluates standing queries as their producers pass the grid, for the bus and for Watch."""
 
-    def __init__(self, standing: StandingQueries, publish: Publish, log: ServiceLogger) -> None:
+    def __init__(self, standing: StandingQueries, publish: Publish, changed: Changed, log: ServiceLogger) -> None:
         self._standing = standing
         self._publish = publish
+        self._changed = changed
         self._log = log
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
@@ -91,21 +95,29 @@ class WindowVoice:
                 self._wake()
             elif not begins and self._topics.pop(query, "") == topic:
                 self._standing.end(query)
+            self._changed()
         except ValueError as fault:
             if begins:
                 self._log.warning("a standing query was refused", topic=topic, reason=str(fault))
+
+    @property
+    def listening(self) -> bool:
+        """Whether anybody listens to any window."""
+        return len(self._standing) > 0
 
     def listen(self, query: Query, hear: Hear) -> None:
         """Calls `hear` with each value (valid during the call). Raises ValueError as StandingQueries.begin."""
         self._standing.begin(query, wall_us())
         self._hearers.setdefault(query, []).append(hear)
         self._wake()
+        self._changed()
 
     def unlisten(self, query: Query, hear: Hear) -> None:
         self._hearers[query].remove(hear)
         if not self._hearers[query]:
             del self._hearers[query]
         self._standing.end(query)
+        self._changed()
 
     def news(self) -> None:
         """Rows came in: what they complete is evaluated once their neighbours are in as well."""
