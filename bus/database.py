@@ -55,6 +55,7 @@ class Database:
         synchronous: Synchronous = "NORMAL",
         ballast: Ballast | None = None,
         pragmas: dict[str, int | str] | None = None,
+        layout: int | None = None,
         on_open: Callable[[peewee.SqliteDatabase], None] | None = None,
     ) -> None:
         """Open the file, check it, and make what is missing.
@@ -62,6 +63,9 @@ class Database:
         `pragmas` are set on opening, before any table exists (`auto_vacuum`, `page_size` must come so early).
         `on_open` runs in a transaction after the tables were made, at every opening, that of a fresh file
         after a broken one too: for what models cannot say.
+
+        `layout` numbers the shape of the tables (SQLite's user_version): a file of another number is put away
+        like a broken one. Without it the tables must stay readable for ever.
 
         Raises DiskFull where not even the -shm file could be made, OSError where the path cannot be opened
         or a broken file could not be moved.
@@ -78,6 +82,7 @@ class Database:
         self._models = list(models)
         self._ballast = ballast
         self._on_open = on_open
+        self._layout = layout
         self._pragmas: dict[str, int | str] = {
             **(pragmas or {}),
             "journal_mode": "wal",
@@ -159,16 +164,28 @@ class Database:
         # SQLite gives the -wal and the -shm the mode of the file, and makes the file with the umask's.
         os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
         self._db.connect(reuse_if_open=True)
-        found = self._db.execute_sql("PRAGMA quick_check(1)").fetchone()
-        if found[0] != "ok":
+        if fault := self._fault():
             self._close_quietly()
-            self._put_away(f"quick_check: {found[0]}")
+            self._put_away(fault)
             return self._open_once()
         self._db.bind(self._models, bind_refs=False, bind_backrefs=False)
         with self._db.atomic("IMMEDIATE"):
             self._db.create_tables(self._models)
+            if self._layout is not None:
+                self._db.execute_sql(f"PRAGMA user_version = {self._layout}")
             if self._on_open:
                 self._on_open(self._db)
+
+    def _fault(self) -> str:
+        """Why the file cannot be used; empty when it can."""
+        found = self._db.execute_sql("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            return f"quick_check: {found}"
+        layout = self._db.execute_sql("PRAGMA user_version").fetchone()[0]
+        fresh = not self._db.execute_sql("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
+        if self._layout in (None, layout) or fresh:
+            return ""
+        return f"it has layout {layout}, this version reads {self._layout}"
 
     def _transact(self, fn: Callable[[peewee.SqliteDatabase], T]) -> T:
         def transaction(db: peewee.SqliteDatabase) -> T:
@@ -213,7 +230,7 @@ class Database:
         return self._ballast is not None and self._ballast.release()
 
     def _put_away(self, reason: str) -> Quarantined:
-        self.quarantined = quarantine_file(self.path, self._folder, f"{self.path.name} was broken ({reason})")
+        self.quarantined = quarantine_file(self.path, self._folder, f"{self.path.name} could not be used ({reason})")
         return self.quarantined
 
     def _close_quietly(self) -> None:

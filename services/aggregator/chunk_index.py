@@ -14,7 +14,7 @@ class ChunkRef:
     """A chunk in the file, or one that waits for room in it (`waiting` holds it then)."""
 
     id: int
-    table_id: int
+    line: int
     level: int
     start_us: int
     end_us: int
@@ -24,11 +24,11 @@ class ChunkRef:
     waiting: Chunk | None = None
 
     @classmethod
-    def of(cls, number: int, table_id: int, level: int, chunk: Chunk, *, waiting: bool = False) -> "ChunkRef":
+    def of(cls, number: int, line: int, level: int, chunk: Chunk, *, waiting: bool = False) -> "ChunkRef":
         """The reference of a chunk that was just made."""
         return cls(
             number,
-            table_id,
+            line,
             level,
             chunk.start_us,
             chunk.end_us,
@@ -44,25 +44,25 @@ class ChunkRef:
 
 
 class ChunkIndex:
-    """All chunks of a tier by table, and their sums."""
+    """All chunks of a tier by line, and their sums."""
 
     def __init__(self) -> None:
-        self._tables: dict[int, dict[int, ChunkRef]] = {}
+        self._lines: dict[int, dict[int, ChunkRef]] = {}
         self.samples = 0
         self.size = 0
 
     def __iter__(self) -> Iterator[ChunkRef]:
-        for refs in self._tables.values():
+        for refs in self._lines.values():
             yield from refs.values()
 
     def __len__(self) -> int:
-        return sum(len(refs) for refs in self._tables.values())
+        return sum(len(refs) for refs in self._lines.values())
 
     def load(self, tier: int = RAW) -> None:
         """Fill from the file; runs on the database's thread."""
         fields = (
             ChunkRow.id,
-            ChunkRow.table_id,
+            ChunkRow.line,
             ChunkRow.level,
             ChunkRow.start_us,
             ChunkRow.end_us,
@@ -74,34 +74,39 @@ class ChunkIndex:
             self.add(ChunkRef(*row))
 
     def __contains__(self, ref: ChunkRef) -> bool:
-        return ref.id in self._tables.get(ref.table_id, {})
+        return ref.id in self._lines.get(ref.line, {})
 
     def add(self, ref: ChunkRef) -> None:
         """A chunk that is in the file or waits for it now; in the place of the same one before."""
         self.remove([ref])
-        self._tables.setdefault(ref.table_id, {})[ref.id] = ref
+        self._lines.setdefault(ref.line, {})[ref.id] = ref
         self.samples += ref.samples
         self.size += ref.size
 
     def remove(self, refs: Iterable[ChunkRef]) -> None:
         """Chunks that are gone; those already gone are left alone."""
         for ref in refs:
-            if self._tables.get(ref.table_id, {}).pop(ref.id, None):
+            if self._lines.get(ref.line, {}).pop(ref.id, None):
                 self.samples -= ref.samples
                 self.size -= ref.size
 
     def clear(self) -> None:
         """Nothing is left."""
-        self._tables.clear()
+        self._lines.clear()
         self.samples = self.size = 0
 
-    def of_table(self, table_id: int) -> Iterable[ChunkRef]:
-        """Its chunks."""
-        return self._tables.get(table_id, {}).values()
+    @property
+    def lines(self) -> list[int]:
+        """The lines that have chunks."""
+        return list(self._lines)
 
-    def between(self, table_id: int, start_us: int, end_us: int) -> list[ChunkRef]:
-        """A table's chunks that may hold rows in (start, end], by time."""
-        found = [r for r in self.of_table(table_id) if r.end_us > start_us and r.start_us <= end_us]
+    def of_line(self, line: int) -> Iterable[ChunkRef]:
+        """Its chunks."""
+        return self._lines.get(line, {}).values()
+
+    def between(self, line: int, start_us: int, end_us: int) -> list[ChunkRef]:
+        """A line's chunks that may hold rows in (start, end], by time."""
+        found = [r for r in self.of_line(line) if r.end_us > start_us and r.start_us <= end_us]
         return sorted(found, key=lambda ref: (ref.start_us, ref.id))
 
     @property

@@ -1,4 +1,4 @@
-"""A chunk: the rows of one table over some time, as a small head and a body of independent columns.
+"""A chunk: the rows of one line of tables over some time, as a small head and a body of independent columns.
 
 The head says where each column's bytes lie, so a query reads and decodes the columns it needs and no others.
 Every column carries its own checksum: SQLite has none, and a disk's flipped bit must become a counted loss,
@@ -7,15 +7,16 @@ never a wrong number.
 
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.aggregator import column_codec
+from services.aggregator import column_codec, timeline
 from services.aggregator.column_codec import Floats, Integers, Unreadable
+from services.aggregator.timeline import Clock
 
 __all__ = ["Chunk", "ChunkBuilder", "Floats", "Head", "Integers", "Piece", "Unreadable", "decode_column", "pack"]
 
@@ -169,22 +170,6 @@ class Piece(NamedTuple):
     values: Floats
 
 
-def pack(pieces: Sequence[Piece]) -> Chunk:
-    """One chunk of rows whose columns may change on the way, as a table's of processes do each second."""
-    times = np.concatenate([piece.times_us for piece in pieces])
-    builder = ChunkBuilder(times, np.concatenate([piece.boot_us for piece in pieces]))
-    starts = np.cumsum([0, *(len(piece.times_us) for piece in pieces)]).tolist()
-    columns: dict[int, Floats] = {}
-    for piece, start in zip(pieces, starts, strict=False):
-        for series_id, values in zip(piece.ids, piece.values, strict=True):
-            if series_id not in columns:
-                columns[series_id] = np.full(len(times), np.nan)
-            columns[series_id][start : start + len(values)] = values
-    for series_id, values in columns.items():
-        builder.add(series_id, values)
-    return builder.build()
-
-
 class Source(NamedTuple):
     """A stored chunk, whole, to be merged."""
 
@@ -197,21 +182,46 @@ class Source(NamedTuple):
         return self.body[start:end]
 
 
+def pack(pieces: Sequence[Piece]) -> Chunk:
+    """One chunk of pieces of the same line; columns may change on the way, as those of processes do each second."""
+    columns: dict[int, list[tuple[int, Floats]]] = {}
+    for number, piece in enumerate(pieces):
+        for series_id, values in zip(piece.ids, piece.values, strict=True):
+            columns.setdefault(series_id, []).append((number, values))
+    clocks = [(piece.times_us, piece.boot_us) for piece in pieces]
+    return _assemble(clocks, lambda: columns.items(), thorough=False)
+
+
 def merge(chunks: Sequence[Source]) -> Chunk:
-    """One chunk of several of the same table, in the order given; raises Unreadable where one is damaged.
+    """One chunk of several of the same line; raises Unreadable where one is damaged.
 
     A column at a time: an hour of a wide table would be 30 MB decoded, a column of it is 300 kB.
     """
-    times = np.concatenate([decode_times(c.head, TIMES, c.part(TIMES)) for c in chunks])
-    boot = np.concatenate([decode_times(c.head, BOOT, c.part(BOOT)) for c in chunks])
-    builder = ChunkBuilder(times, times + boot, thorough=True)
-    for series_id in np.unique(np.concatenate([chunk.head.ids for chunk in chunks])).tolist():
-        pieces = []
-        for chunk in chunks:
-            column = chunk.head.find(series_id)
-            absent = column < 0
-            pieces.append(
-                np.full(chunk.head.rows, np.nan) if absent else decode_column(chunk.head, column, chunk.part(column))
+    clocks = []
+    for chunk in chunks:
+        times_us = decode_times(chunk.head, TIMES, chunk.part(TIMES))
+        clocks.append((times_us, times_us + decode_times(chunk.head, BOOT, chunk.part(BOOT))))
+
+    def columns() -> Iterator[tuple[int, list[tuple[int, Floats]]]]:
+        for series_id in np.unique(np.concatenate([chunk.head.ids for chunk in chunks])).tolist():
+            found = [(number, chunk, chunk.head.find(series_id)) for number, chunk in enumerate(chunks)]
+            yield (
+                series_id,
+                [(n, decode_column(chunk.head, at, chunk.part(at))) for n, chunk, at in found if at >= 0],
             )
-        builder.add(series_id, np.concatenate(pieces))
-    return builder.build()
+
+    return _assemble(clocks, columns, thorough=True)
+
+
+def _assemble(
+    clocks: Sequence[Clock], columns: Callable[[], Iterable[tuple[int, list[tuple[int, Floats]]]]], *, thorough: bool
+) -> Chunk:
+    for layout in (timeline.shared(clocks), timeline.one_after_the_other(clocks)):
+        builder = ChunkBuilder(layout.times_us, layout.boot_us, thorough=thorough)
+        try:
+            for series_id, pieces in columns():
+                builder.add(series_id, timeline.place(layout, pieces))
+        except timeline.Taken:
+            continue  # one series twice in one row: every row stands for itself then
+        return builder.build()
+    raise AssertionError("rows that stand for themselves cannot be taken")

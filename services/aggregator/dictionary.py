@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from bus.series import Series
@@ -11,10 +11,11 @@ from services.aggregator.store_schema import ColumnRow, TableRow, tuples
 
 
 class Column(NamedTuple):
-    """A series in a table."""
+    """A series in a table, and the line its rows are in."""
 
     id: int
     table_id: int
+    line: int
     series: Series
 
 
@@ -25,7 +26,9 @@ class Table:
     id: int
     key: TableKey
     rate_hz: float
-    columns: dict[Series, int]
+    line: int
+    """Number of the table on whose clock its rows lie: tables of one line share the rows of their chunks."""
+    columns: dict[Series, int] = field(default_factory=dict)
 
 
 class Dictionary:
@@ -47,46 +50,58 @@ class Dictionary:
         """All of them."""
         return self._tables.values()
 
-    def table(self, table_id: int) -> Table:
-        """The table of a number; raises KeyError."""
-        return self._by_id[table_id]
+    def find(self, key: TableKey) -> Table | None:
+        """The table of a key."""
+        return self._tables.get(key)
+
+    def line_name(self, line: int) -> str:
+        """What a line is called in accounts: its first table."""
+        return str(self._by_id[line].key)
 
     def columns_of(self, metric: str) -> Sequence[Column]:
         """Every column of a metric, over all tables."""
         return self._by_metric.get(metric, ())
 
-    def numbers(self, key: TableKey, rate_hz: float, series: Iterable[Series]) -> tuple[int, list[int]]:
-        """(table, columns), given anew where they are."""
-        table = self._tables.get(key)
-        if table is None:
-            table = Table(max(self._by_id, default=0) + 1, key, rate_hz, {})
-            self._add_table(table)
-            self._unsaved_tables[table.id] = table
-        elif table.rate_hz != rate_hz:
+    def add_table(self, key: TableKey, rate_hz: float, line: int = 0) -> Table:
+        """A new table in a line, or in one of its own (0)."""
+        number = max(self._by_id, default=0) + 1
+        table = Table(number, key, rate_hz, line or number)
+        self._add_table(table)
+        self._unsaved_tables[number] = table
+        return table
+
+    def set_rate(self, table: Table, rate_hz: float) -> None:
+        """The rate of its newest rows."""
+        if table.rate_hz != rate_hz:
             table.rate_hz = rate_hz
             self._unsaved_tables[table.id] = table
+
+    def numbers(self, table: Table, series: Iterable[Series]) -> list[int]:
+        """The columns of some series, given anew where they are."""
         ids = []
         for one in series:
             found = table.columns.get(one)
             if found is None:
-                column = Column(self._next_column, table.id, one)
+                column = Column(self._next_column, table.id, table.line, one)
                 self._add_column(column)
                 self._unsaved_columns.append(column)
                 found = column.id
             ids.append(found)
-        return table.id, ids
+        return ids
 
     # -- the database side: `load` and `save` run on its thread -------------------------------
 
     def load(self) -> None:
         """Fill from the file."""
-        tables = TableRow.select(TableRow.id, TableRow.producer, TableRow.source, TableRow.rate_group, TableRow.rate_hz)
-        for number, producer, source, group, rate_hz in tuples(tables.order_by(TableRow.id)):
-            self._add_table(Table(number, TableKey(producer, source, group), rate_hz, {}))
+        tables = TableRow.select(
+            TableRow.id, TableRow.producer, TableRow.source, TableRow.rate_group, TableRow.rate_hz, TableRow.line
+        )
+        for number, producer, source, group, rate_hz, line in tuples(tables.order_by(TableRow.id)):
+            self._add_table(Table(number, TableKey(producer, source, group), rate_hz, line))
         fields = (ColumnRow.id, ColumnRow.table_id, ColumnRow.metric, ColumnRow.source, ColumnRow.labels)
         for number, table_id, metric, source, labels in tuples(ColumnRow.select(*fields).order_by(ColumnRow.id)):
             series = Series(metric, source, tuple(sorted(json.loads(labels).items())))
-            self._add_column(Column(number, table_id, series))
+            self._add_column(Column(number, table_id, self._by_id[table_id].line, series))
 
     def unsaved(self) -> tuple[list[Table], list[Column]]:
         """What the file does not know yet."""
@@ -102,6 +117,7 @@ class Dictionary:
                 source=table.key.source,
                 rate_group=table.key.group,
                 rate_hz=table.rate_hz,
+                line=table.line,
             ).on_conflict_replace().execute()
         for column in columns:
             metric, source, labels = column.series

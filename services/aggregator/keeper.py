@@ -77,8 +77,8 @@ class Keeper:
         return True
 
     async def _merge(self) -> bool:
-        for table in list(self._store.dictionary.tables):
-            refs = next_merge(self._store.index.of_table(table.id), self._now_us())
+        for line in self._store.index.lines:
+            refs = next_merge(self._store.index.of_line(line), self._now_us())
             if refs:
                 await self._merge_chunks(refs)
                 return True

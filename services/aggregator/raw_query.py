@@ -61,10 +61,10 @@ class RawQuery:
         wanted: dict[int, list[Column]] = {}
         for column in self._store.dictionary.columns_of(selector.metric):
             if matches(column.series, selector):
-                wanted.setdefault(column.table_id, []).append(column)
+                wanted.setdefault(column.line, []).append(column)
         pieces: dict[Series, list[tuple[Times, Floats]]] = {}
-        for table_id, columns in wanted.items():
-            for part in await self._read_table(table_id, columns, start_us, end_us):
+        for line, columns in wanted.items():
+            for part in await self._read_line(line, columns, start_us, end_us):
                 for column in columns:
                     values = part.columns.get(column.id)
                     if values is not None:
@@ -72,10 +72,10 @@ class RawQuery:
         joined = [_join(series, found, start_us, end_us) for series, found in sorted(pieces.items())]
         return [one for one in joined if len(one.times_us)]
 
-    async def _read_table(self, table_id: int, columns: Sequence[Column], start_us: int, end_us: int) -> list[_Part]:
+    async def _read_line(self, line: int, columns: Sequence[Column], start_us: int, end_us: int) -> list[_Part]:
         ids = [column.id for column in columns]
         for _ in range(_TRIES):
-            refs = self._store.index.between(table_id, start_us, end_us)
+            refs = self._store.index.between(line, start_us, end_us)
             parts: list[_Part] = []
             damaged: list[ChunkRef] = []
             try:
@@ -88,7 +88,7 @@ class RawQuery:
             if damaged:
                 await self._store.remove(damaged, lost="unreadable")
             return parts
-        raise RuntimeError(f"table {table_id}: its chunks moved {_TRIES} times while they were read")
+        raise RuntimeError(f"line {line}: its chunks moved {_TRIES} times while they were read")
 
     # -- on the database's thread -------------------------------------------------------------
 

@@ -22,8 +22,9 @@ from services.aggregator.chunk_index import ChunkIndex, ChunkRef
 from services.aggregator.chunks import Chunk, Piece, pack
 from services.aggregator.dictionary import Dictionary
 from services.aggregator.inbox import Position
-from services.aggregator.store_schema import MODELS, CursorRow, LossRow, tuples
+from services.aggregator.store_schema import LAYOUT, MODELS, CursorRow, LossRow, tuples
 from services.aggregator.tiers import oldest_worth
+from services.aggregator.timeline import share_of_same_rows
 from services.aggregator.transaction import Loss, RowBlock, Transaction
 
 __all__ = ["Loss", "RowBlock", "Store"]
@@ -80,7 +81,7 @@ class Store:
         self._reserve_bytes = reserve_bytes
         self._cursors: dict[str, Position] = {}
         self._next = Transaction()
-        self.db = Database(path, quarantine=quarantine, models=MODELS, ballast=ballast, pragmas=_PRAGMAS)
+        self.db = Database(path, quarantine=quarantine, models=MODELS, ballast=ballast, pragmas=_PRAGMAS, layout=LAYOUT)
         self.quarantined = self.db.quarantined
         self.db.read_sync(lambda _: self._load())
         self._next_chunk = max((ref.id for ref in self.index), default=0) + 1
@@ -109,15 +110,11 @@ class Store:
         The rows are the store's from here on, and can be queried, whatever it returns.
         """
         async with self.changing:
-            tables: dict[int, list[Piece]] = {}
-            for block in blocks:
-                if len(block.times_us):
-                    table_id, ids = self.dictionary.numbers(block.key, block.rate_hz, block.series)
-                    tables.setdefault(table_id, []).append(Piece(block.times_us, block.boot_us, ids, block.values))
+            lines = self._by_line([block for block in blocks if len(block.times_us)])
             # In a thread: pcodec lets others run meanwhile.
-            chunks = await asyncio.to_thread(lambda: [pack(pieces) for pieces in tables.values()])
-            for table_id, chunk in zip(tables, chunks, strict=True):
-                ref = ChunkRef.of(self._number(), table_id, 0, chunk, waiting=True)
+            chunks = await asyncio.to_thread(lambda: [pack(pieces) for pieces in lines.values()])
+            for line, chunk in zip(lines, chunks, strict=True):
+                ref = ChunkRef.of(self._number(), line, 0, chunk, waiting=True)
                 self._next.chunks.append(ref)
                 self.index.add(ref)
             for producer, cursor in cursors.items():
@@ -155,19 +152,41 @@ class Store:
         async with self.changing:
             if not all(ref in self.index for ref in refs):
                 return False
-            ref = ChunkRef.of(self._number(), refs[0].table_id, level, chunk, waiting=True)
+            ref = ChunkRef.of(self._number(), refs[0].line, level, chunk, waiting=True)
             step = Transaction(chunks=[ref], removed=list(refs))
             await self.run(lambda _: step.write([], [], self._now_us()))
             self.index.remove(refs)
             self.index.add(ref.stored())
             return True
 
+    def _by_line(self, blocks: Sequence[RowBlock]) -> dict[int, list[Piece]]:
+        lines: dict[int, list[Piece]] = {}
+        for block in blocks:
+            table = self.dictionary.find(block.key)
+            if table is None:
+                line = self._line_of_same_clock(block, lines)
+                table = self.dictionary.add_table(block.key, block.rate_hz, line)
+            self.dictionary.set_rate(table, block.rate_hz)
+            ids = self.dictionary.numbers(table, block.series)
+            lines.setdefault(table.line, []).append(Piece(block.times_us, block.boot_us, ids, block.values))
+        return lines
+
+    def _line_of_same_clock(self, block: RowBlock, lines: Mapping[int, Sequence[Piece]]) -> int:
+        """The line whose rows a new table mostly shares; 0: none. Decided once, and kept."""
+        for table in self.dictionary.tables:
+            key = table.key
+            if (key.producer, key.group) == (block.key.producer, block.key.group) and table.line in lines:
+                others = [(piece.times_us, piece.boot_us) for piece in lines[table.line]]
+                if share_of_same_rows((block.times_us, block.boot_us), others) > 0.5:
+                    return table.line
+        return 0
+
     def _number(self) -> int:
         self._next_chunk += 1
         return self._next_chunk - 1
 
     def _name(self, ref: ChunkRef) -> str:
-        return str(self.dictionary.table(ref.table_id).key)
+        return self.dictionary.line_name(ref.line)
 
     # -- committing ---------------------------------------------------------------------------
 

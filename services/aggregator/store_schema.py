@@ -13,6 +13,7 @@ class TableRow(peewee.Model):
     source = peewee.TextField()
     rate_group = peewee.IntegerField()
     rate_hz = peewee.DoubleField()  # of its newest rows
+    line = peewee.IntegerField()  # the table on whose clock its rows lie; chunks are a line's
 
     class Meta:
         table_name = "sample_table"
@@ -32,14 +33,14 @@ class ColumnRow(peewee.Model):
 
 
 class ChunkRow(peewee.Model):
-    """Rows of one table over some time (see chunks.py). No index on it: the process keeps all spans in memory,
+    """Rows of one line of tables over some time (see chunks.py). No index on it: the process keeps all spans in memory,
     and rows only ever added at the end make each commit touch the fewest pages.
     """
 
     id = peewee.IntegerField(primary_key=True)
     tier = peewee.IntegerField()  # 0 raw; 1 seconds. Minutes, hours and days get tables of their own.
     level = peewee.IntegerField()  # how often it was merged: 0 ten seconds, 1 ten minutes, 2 an hour
-    table_id = peewee.IntegerField()
+    line = peewee.IntegerField()
     start_us = peewee.IntegerField()
     end_us = peewee.IntegerField()
     rows = peewee.IntegerField()
@@ -105,6 +106,8 @@ class InfoRow(peewee.Model):
         indexes = ((("subject", "name", "time_us"), False),)
 
 
+# Grows when a table changes its shape, or a chunk its meaning.
+LAYOUT = 1
 MODELS: list[type[peewee.Model]] = [TableRow, ColumnRow, ChunkRow, CursorRow, LossRow, EventRow, InfoRow]
 
 

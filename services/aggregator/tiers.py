@@ -35,7 +35,7 @@ class Limits:
 
 
 def next_merge(refs: Iterable[ChunkRef], now_us: int) -> list[ChunkRef]:
-    """Chunks of one table that belong in one of the next level, in order of time; empty: nothing is due.
+    """Chunks of one line that belong in one of the next level, in order of time; empty: nothing is due.
 
     The oldest go first, so what a stopped service left undone is caught up with.
     """

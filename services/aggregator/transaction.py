@@ -72,7 +72,7 @@ class Transaction:
                 id=ref.id,
                 tier=RAW,
                 level=ref.level,
-                table_id=ref.table_id,
+                line=ref.line,
                 start_us=ref.start_us,
                 end_us=ref.end_us,
                 rows=ref.rows,

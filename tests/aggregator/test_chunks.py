@@ -1,7 +1,5 @@
 """Chunks: any rows come back; a merge is the rows one after the other; damage is seen."""
 
-from itertools import accumulate
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -22,16 +20,21 @@ from services.aggregator.chunks import (
     pack,
     verify,
 )
+from tests.aggregator.blocks import T0
+
+Table = tuple[np.ndarray, np.ndarray, list[int], np.ndarray]  # times, boot times, series, values
+Sample = tuple[int, int, int, int]
 
 numbers = st.one_of(st.just(np.nan), st.integers(-3, 3).map(float), st.floats(allow_nan=False, allow_infinity=True))
 
 
 @st.composite
-def tables(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, list[int], np.ndarray]:
+def tables(draw: st.DrawFn) -> Table:
     rows = draw(st.integers(1, 40))
-    ids = sorted(draw(st.sets(st.integers(1, 70_000), min_size=1, max_size=6)))
-    times = np.array(draw(st.lists(st.integers(-(2**60), 2**60), min_size=rows, max_size=rows)), np.int64)
-    boot = times - draw(st.integers(-(2**60), 2**60)) + draw(hnp.arrays(np.int64, rows, elements=st.integers(0, 9)))
+    ids = sorted(draw(st.sets(st.sampled_from([1, 2, 3, 70_000]), min_size=1)))
+    moments = draw(st.sampled_from([st.integers(0, 20), st.integers(-(2**60), 2**60)]))
+    times = np.array(draw(st.lists(moments, min_size=rows, max_size=rows)), np.int64)
+    boot = times - draw(st.sampled_from([7, -(2**60)])) + draw(hnp.arrays(np.int64, rows, elements=st.integers(0, 1)))
     return times, boot, ids, draw(hnp.arrays(np.float64, (len(ids), rows), elements=numbers))
 
 
@@ -46,50 +49,60 @@ def times_of(chunk: Chunk, column: int = TIMES) -> np.ndarray:
     return decode_times(head, column, Source(head, chunk.body).part(column))
 
 
-@given(tables())
-def test_what_is_packed_comes_back(table: tuple[np.ndarray, np.ndarray, list[int], np.ndarray]) -> None:
-    times, boot, ids, values = table
-    chunk = pack([Piece(times, boot, ids, values)])
-    assert np.array_equal(times_of(chunk), times)
-    assert np.array_equal(times_of(chunk) + times_of(chunk, BOOT), boot)
-    assert (chunk.rows, chunk.start_us, chunk.end_us) == (len(times), times.min(), times.max())
-    assert chunk.samples == np.count_nonzero(~np.isnan(values))
-    back = columns_of(chunk)
-    for series_id, column in zip(ids, values, strict=True):
-        # A column without a value takes no room, and is absent as a whole.
-        found = back.get(series_id, np.full(len(times), np.nan))
-        assert np.array_equal(found, column, equal_nan=True)
-        assert np.array_equal(np.signbit(found), np.signbit(column)) or np.isnan(column).any()
+def samples_in(times: np.ndarray, boot: np.ndarray, columns: dict[int, np.ndarray]) -> list[Sample]:
+    """(wall clock, boot clock, series, bits of the value) of every value that is there."""
+    return sorted(
+        (int(t), int(b), series, int(v.view(np.int64)))
+        for series, values in columns.items()
+        for t, b, v in zip(times, boot, values, strict=True)
+        if not np.isnan(v)
+    )
+
+
+def samples_of(chunk: Chunk) -> list[Sample]:
+    return samples_in(times_of(chunk), times_of(chunk) + times_of(chunk, BOOT), columns_of(chunk))
+
+
+def samples_sent(parts: list[Table]) -> list[Sample]:
+    return sorted(s for t, b, ids, v in parts for s in samples_in(t, b, dict(zip(ids, v, strict=True))))
+
+
+@given(st.lists(tables(), min_size=1, max_size=4))
+def test_every_sample_that_is_packed_comes_back_and_no_other(parts: list[Table]) -> None:
+    chunk = pack([Piece(*part) for part in parts])
+    assert samples_of(chunk) == samples_sent(parts)
+    assert chunk.samples == len(samples_sent(parts))
+    times = np.concatenate([times for times, _, _, _ in parts])
+    assert (chunk.start_us, chunk.end_us) == (times.min(), times.max())
+    assert set(times_of(chunk).tolist()) == set(times.tolist())
     assert verify(chunk.head, chunk.body)
 
 
 @given(st.lists(tables(), min_size=1, max_size=4))
-def test_a_merge_is_the_rows_one_after_the_other(
-    parts: list[tuple[np.ndarray, np.ndarray, list[int], np.ndarray]],
-) -> None:
+def test_a_merge_holds_every_sample_of_its_chunks(parts: list[Table]) -> None:
     chunks = [pack([Piece(*part)]) for part in parts]
     merged = merge([Source(Head.parse(chunk.head), chunk.body) for chunk in chunks])
+    assert samples_of(merged) == samples_sent(parts)
     assert merged.samples == sum(chunk.samples for chunk in chunks)
-    assert np.array_equal(times_of(merged), np.concatenate([times for times, _, _, _ in parts]))
-    starts = [0, *accumulate(chunk.rows for chunk in chunks)]
-    for series_id, column in columns_of(merged).items():
-        for (times, _, ids, values), start in zip(parts, starts, strict=False):
-            there = values[ids.index(series_id)] if series_id in ids else np.full(len(times), np.nan)
-            assert np.array_equal(column[start : start + len(times)], there, equal_nan=True)
 
 
-@given(st.lists(tables(), min_size=1, max_size=4))
-def test_rows_whose_columns_change_are_packed_as_a_merge_would(
-    parts: list[tuple[np.ndarray, np.ndarray, list[int], np.ndarray]],
-) -> None:
-    packed = pack([Piece(*part) for part in parts])
-    apart = [pack([Piece(*part)]) for part in parts]
-    merged = merge([Source(Head.parse(chunk.head), chunk.body) for chunk in apart])
-    assert packed[2:] == merged[2:]
-    assert np.array_equal(times_of(packed), times_of(merged))
-    back, expected = columns_of(packed), columns_of(merged)
-    assert back.keys() == expected.keys()
-    assert all(np.array_equal(back[one], expected[one], equal_nan=True) for one in back)
+def test_tables_read_on_the_same_tick_share_its_row() -> None:
+    times = T0 + 100_000 * np.arange(10, dtype=np.int64)
+    values = np.arange(10.0)[None, :]
+    late = Piece(times[3:], times[3:] - 7, [2], values[:, 3:])
+    chunk = pack([Piece(times, times - 7, [1], values), late])
+    assert chunk.rows == 10
+    assert np.isnan(columns_of(chunk)[2][:3]).all()
+    assert chunk.samples == 17
+
+
+def test_one_series_twice_at_the_same_moment_keeps_both_values() -> None:
+    times = np.full(2, T0, np.int64)
+    one = Piece(times, times, [1], np.array([[1.0, 2.0]]))
+    assert pack([one]).rows == 2
+    chunk = pack([one, one])
+    assert chunk.rows == 4
+    assert sorted(columns_of(chunk)[1].tolist()) == [1.0, 1.0, 2.0, 2.0]
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bus.series import Series
 from services.aggregator.chunk_index import ChunkRef
 from services.aggregator.chunks import Chunk
 from services.aggregator.keeper import Keeper
@@ -156,4 +157,28 @@ async def test_rows_of_changing_columns_make_one_chunk_a_flush(tmp_path: Path) -
     assert [(ref.rows, ref.samples) for ref in store.index] == [(10, 20)]
     [cpu] = await RawQuery(store).read(named(), 0, END)
     assert cpu.values.tolist() == list(range(10))
+    store.close()
+
+
+async def test_tables_of_one_producer_on_one_clock_share_their_chunks(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    gpu = [Series("gpu.power_w", "gpu:0")]
+    other = replace(SYSTEM, source="gpu:0")
+    apart = replace(SYSTEM, source="storage")
+    for n in range(3):
+        start_us = T0 + n * 10_000_000
+        late = block(start_us + 300_000, 97, series=gpu, key=other)  # its first rows are missing
+        own = block(start_us + 50_000, 100, series=[Series("storage.db_bytes", "storage")], key=apart)
+        await store.write([block(start_us, 100), late, own], at(n + 1))
+    assert sorted(ref.rows for ref in store.index) == [100] * 6
+    assert {table.line for table in store.dictionary.tables} == {1, 3}
+    await settle(Keeper(store, now_us=lambda: T0 + HOUR_US))
+    assert sorted((ref.rows, ref.samples) for ref in store.index) == [(300, 300), (300, 1491)]
+    [power] = await RawQuery(store).read(named("gpu.power_w"), 0, END)
+    assert np.count_nonzero(~np.isnan(power.values)) == 291
+    store.close()
+    store = open_store(tmp_path)
+    assert {table.line for table in store.dictionary.tables} == {1, 3}
+    [power] = await RawQuery(store).read(named("gpu.power_w", "gpu:0"), 0, END)
+    assert np.count_nonzero(~np.isnan(power.values)) == 291
     store.close()

@@ -107,12 +107,24 @@ def test_broken_file_goes_to_quarantine_and_a_fresh_one_starts(folder: Path, dam
     with open_rows(folder) as db:
         assert time.monotonic() - started < 5
         assert db.quarantined is not None
-        assert "rows.db was broken" in db.quarantined.reason
+        assert "rows.db could not be used" in db.quarantined.reason
         assert db.quarantined.path.parent == folder / "quarantine"
         assert db.quarantined.path.exists()
         assert db.run_sync(count) == 0
         db.run_sync(put(1))
         assert db.run_sync(count) == 1
+
+
+def test_a_file_of_another_layout_is_put_away_and_one_of_the_same_is_kept(folder: Path) -> None:
+    with open_rows(folder, layout=3) as db:
+        db.run_sync(put(1))
+    with open_rows(folder, layout=3) as db:
+        assert db.run_sync(count) == 1
+    with open_rows(folder, layout=4) as db:
+        assert db.run_sync(count) == 0
+        assert db.quarantined is not None
+        assert "layout 3, this version reads 4" in db.quarantined.reason
+    assert sqlite3.connect(db.quarantined.path).execute("SELECT COUNT(*) FROM row").fetchone() == (1,)
 
 
 def test_rubbish_wal_loses_nothing_that_was_checkpointed(folder: Path) -> None:
