@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from bus.series import Series
 from services.collector.guard import Guard
+from services.collector.resolution import digits_of, told
 
 
 class TableRow(NamedTuple):
@@ -28,7 +29,7 @@ class Assembly:
     def __init__(self, guards: Iterable[Guard]) -> None:
         self.guards = tuple(guards)
         self._known: tuple[tuple[Series, ...], ...] = ()
-        self._tables: list[tuple[str, tuple[Series, ...], list[int]]] = []
+        self._tables: list[tuple[str, tuple[Series, ...], list[tuple[int, int | None]]]] = []
 
     def rows(self, now_s: float) -> list[TableRow]:
         """Reads every sampler once. Where two claim one series, the first has it."""
@@ -39,7 +40,10 @@ class Assembly:
             guard.columns is not known for guard, known in zip(self.guards, self._known, strict=True)
         ):
             self._divide()
-        return [TableRow(source, columns, [values[i] for i in places]) for source, columns, places in self._tables]
+        return [
+            TableRow(source, columns, [told(values[i], digits) for i, digits in places])
+            for source, columns, places in self._tables
+        ]
 
     def _divide(self) -> None:
         self._known = tuple(guard.columns for guard in self.guards)
@@ -49,4 +53,7 @@ class Assembly:
             for series in columns:
                 tables.setdefault(table_of(series), {}).setdefault(series, place)
                 place += 1
-        self._tables = [(source, tuple(places), list(places.values())) for source, places in tables.items()]
+        self._tables = [
+            (source, tuple(places), [(place, digits_of(series)) for series, place in places.items()])
+            for source, places in tables.items()
+        ]
