@@ -1,6 +1,7 @@
 """What may be asked over HTTP about metrics: thin, the aggregator owns every answer."""
 
 import math
+import platform
 from collections.abc import AsyncIterable, Mapping
 from typing import Any, NamedTuple
 
@@ -131,9 +132,10 @@ class MetricsApi:
         return json_response(to_plain(await self._ask.ListEvents(asked, timeout=TIMEOUT_S)))
 
     async def health(self, request: web.Request) -> web.Response:
-        """The newest health of every service."""
+        """The newest health of every service, and the name of this machine for the page's title."""
         Params(request, ())
-        return json_response(to_plain(await self._ask.ListHealth(pb.ListHealthRequest(), timeout=TIMEOUT_S)))
+        answer = to_plain(await self._ask.ListHealth(pb.ListHealthRequest(), timeout=TIMEOUT_S))
+        return json_response({**answer, "host": platform.node()})
 
     async def storage(self, request: web.Request) -> web.Response:
         """What is kept, how much room it takes, what was lost."""

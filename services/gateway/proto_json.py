@@ -1,7 +1,8 @@
 """Protobuf messages as JSON with the field names of the schema.
 
-Unlike the canonical mapping, 64-bit integers are numbers (ours stay below 2^53, but for hashes, which are
-hexadecimal text) and an absent value (NaN) is null, so that no client has to parse "NaN" or "123".
+Unlike the canonical mapping, 64-bit integers are numbers and an absent value (NaN) is null, so that no client
+has to parse "NaN" or "123". Ours stay below 2^53, but for the hashes that name a schema: those a reader in
+JavaScript may round, and still compare.
 """
 
 from typing import Any
@@ -49,8 +50,6 @@ def _scalar(field: Any, value: Any) -> Any:
     if field.type == Field.TYPE_ENUM:
         known = field.enum_type.values_by_number.get(value)
         return known.name if known else value
-    if field.type == Field.TYPE_FIXED64:
-        return f"{value:016x}"
     if field.type == Field.TYPE_BYTES:
         return value.hex()
     return value
