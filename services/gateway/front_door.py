@@ -20,7 +20,8 @@ MAX_METADATA_BYTES = 8 << 10
 # A program watches a handful of queries; a thousand streams would starve the owner for everybody else.
 MAX_CALLS_A_CONNECTION = 64
 MAX_CALLS = 256
-# Answers of ours to questions that set no deadline of their own and do not stream.
+# So many a connection may always open, whatever the others hold: nobody can shut the door for everybody.
+FAIR_SHARE = 8
 _OPTIONS = (
     ("grpc.so_reuseport", 0),
     ("grpc.max_receive_message_length", 1 << 20),
@@ -82,7 +83,7 @@ class Forwarding(grpc.GenericRpcHandler):  # type: ignore[type-arg]
 
         async def forward(requests: AsyncIterator[bytes], context: "grpc.aio.ServicerContext[bytes, bytes]") -> None:
             peer = context.peer()
-            if self._calls[peer] >= MAX_CALLS_A_CONNECTION or self._calls.total() >= MAX_CALLS:
+            if self._full_for(peer):
                 self.refused_total += 1
                 await context.abort(
                     grpc.StatusCode.RESOURCE_EXHAUSTED,
@@ -98,6 +99,10 @@ class Forwarding(grpc.GenericRpcHandler):  # type: ignore[type-arg]
                     del self._calls[peer]
 
         return grpc.stream_stream_rpc_method_handler(forward)
+
+    def _full_for(self, peer: str) -> bool:
+        own = self._calls[peer]
+        return own >= MAX_CALLS_A_CONNECTION or (own >= FAIR_SHARE and self._calls.total() >= MAX_CALLS)
 
 
 async def _forward(

@@ -56,22 +56,26 @@ def test_s1_wrong_hosts_are_refused_on_every_route(stack: Stack) -> None:
         [("Host", host)]
         for host in (
             "evil.example", f"evil.example:{port}", f"127.0.0.1.evil.example:{port}", f"localhost.evil.example:{port}",
-            f"evil127.0.0.1:{port}", f"xlocalhost:{port}", f"localhost.:{port}", f"127.0.0.1.:{port}", f"127.0.0.2:{port}",
+            f"evil127.0.0.1:{port}", f"xlocalhost:{port}", f"localhost.:{port}", f"127.0.0.1.:{port}",
+            f"127.0.0.2:{port}",
             f"0.0.0.0:{port}", f"192.168.0.1:{port}", f"[::]:{port}", f"[::ffff:127.0.0.1]:{port}", f"127.1:{port}",
             "2130706433", f"localhost:{port}@evil.example", "", "localhost:99999999",
         )
     ]  # fmt: skip
     hosts += [[("Host", right), ("Host", right)], [("Host", right), ("Host", "evil.example")], []]
-    refused = passed = 0
+    refused = 0
+    passed: list[object] = []
     for lines in hosts:
         for method, path in routes():
             headers = [*lines, bearer(stack), JSON, ("Origin", f"http://{lines[0][1]}" if lines else "null")]
             answer = send(port, request(method, path, headers, b"{}" if method == "POST" else b""))
-            refused += answer.status in (400, 403)
-            passed += answer.status not in (400, 403)
-    print(f"S1: {len(hosts)} hosts x {len(routes())} routes: {refused} refused, {passed} passed")
+            if answer.status in (400, 403):
+                refused += 1
+            else:
+                passed.append((lines, method, path, answer.status))
+    print(f"S1: {len(hosts)} hosts x {len(routes())} routes: {refused} refused, {len(passed)} passed")
     assert len(hosts) >= 20
-    assert passed == 0
+    assert passed == []
 
 
 def test_s1_a_tunnel_from_elsewhere_works(stack: Stack) -> None:
@@ -151,7 +155,6 @@ def test_s4_without_the_token_nothing_answers(stack: Stack, token: str) -> None:
         upgrade_headers = [("Connection", "Upgrade"), ("Upgrade", "websocket")] if path == "/ws" else []
         headers = [*given, JSON, ("Origin", f"http://{own(stack)}"), *upgrade_headers]
         statuses[method, path] = ask(stack, method, path, *headers, body=body).status
-        time.sleep(0.06)  # the door answers 429 instead where refusals come faster than 20 a second
     print(f"S4: {len(closed)} routes with the token {token}: {sum(s == 401 for s in statuses.values())} answered 401")
     assert set(statuses.values()) == {401}, statuses
 
@@ -218,8 +221,8 @@ def traversals() -> list[str]:
     found = [f"/{'/'.join([up] * depth)}/{goal}" for up in ups for depth in (1, 3, 8) for goal in goals]
     found += [f"/index.html/{quote('../' + goal, safe='')}" for goal in goals]
     found += [f"//{goal}" for goal in goals]
-    found += ["/./index.html", "/workers/../../pyproject.toml", "/%00", "/index.html%00.js", "/C:/Windows/win.ini",
-              "/\\\\server\\share", "/file:///etc/passwd", "/~root/.ssh/id_rsa", "/proc/self/environ", "/dev/mem"]  # fmt: skip
+    found += ["/./index.html", "/workers/../../pyproject.toml", "/%00", "/index.html%00.js", "/C:/Windows/win.ini"]
+    found += ["/\\\\server\\share", "/file:///etc/passwd", "/~root/.ssh/id_rsa", "/proc/self/environ", "/dev/mem"]
     return found
 
 

@@ -39,6 +39,7 @@ def attack(stack: Stack, seconds: float) -> tuple[float, int]:
             answer = send(port, request("GET", "/healthz", [("Host", f"127.0.0.1:{port}")]))
             worst_s = max(worst_s, time.monotonic() - began)
             assert answer.status == 200
+            time.sleep(0.05)
         gone = 0
         for line in lines:
             line.setblocking(False)
@@ -56,9 +57,7 @@ def attack(stack: Stack, seconds: float) -> tuple[float, int]:
 
 def test_s18_a_new_request_is_answered_beside_500_slow_ones(stack: Stack) -> None:
     worst_s, gone = attack(stack, 15.0)
-    print(
-        f"S18: {CONNECTIONS} slow connections for 15 s: a new request answered within {worst_s * 1e3:.0f} ms, {gone} shown out"
-    )
+    print(f"S18: {CONNECTIONS} slow ones for 15 s: a new request within {worst_s * 1e3:.0f} ms, {gone} shown out")
     assert worst_s < 1.0
     assert gone == CONNECTIONS
 
@@ -67,8 +66,6 @@ def test_s18_a_new_request_is_answered_beside_500_slow_ones(stack: Stack) -> Non
 def test_s18_for_a_minute(stack: Stack) -> None:
     before = len(os.listdir(f"/proc/{stack.pid('gateway')}/fd"))
     worst_s, gone = attack(stack, 60.0)
-    print(
-        f"S18: {CONNECTIONS} slow connections for 60 s: a new request answered within {worst_s * 1e3:.0f} ms, {gone} shown out"
-    )
+    print(f"S18: {CONNECTIONS} slow ones for 60 s: a new request within {worst_s * 1e3:.0f} ms, {gone} shown out")
     assert worst_s < 1.0
     assert len(os.listdir(f"/proc/{stack.pid('gateway')}/fd")) < before + 50
