@@ -41,6 +41,8 @@ def send(port: int, request: bytes, timeout_s: float = TIMEOUT_S) -> Answer:
 
 
 def _whole(head: bytes, body: bytes) -> bool:
+    if re.match(rb"HTTP/1\.1 101 |(?s:.*)text/event-stream", head):
+        return True  # what follows has no end
     match = re.search(rb"(?i)content-length: (\d+)", head)
     return match is not None and len(body) >= int(match[1])
 
