@@ -77,9 +77,11 @@ function truth(value) {
     return value === true || value === 'true';
 }
 
-/** "machine, models" of what the catalogue says is written to disk now. @param {any} answer */
+const NAMES = /** @type {Record<string, string>} */ ({processes: 'processes by number', ux: 'this page\'s frames'});
+
+/** "machine, models" of what /api/v1/recorded says is written to disk now. @param {any} answer */
 export function recordedWords(answer) {
-    const classes = answer?.classes ?? answer ?? {};
-    const list = Array.isArray(classes) ? classes : Object.entries(classes).map(([name, one]) => ({name, ...(typeof one === 'object' ? one : {recorded: one})}));
-    return list.filter((/** @type {any} */ one) => ['on', true, 'numbers'].includes(one.recorded)).map((/** @type {any} */ one) => String(one.name ?? one.class ?? '')).filter(Boolean).join(', ');
+    return (answer?.classes ?? [])
+        .filter((/** @type {any} */ one) => one.recording === true && ['on', 'numbers'].includes(one.recorded))
+        .map((/** @type {any} */ one) => NAMES[one.name] ?? String(one.name)).join(', ');
 }

@@ -5,13 +5,19 @@ import {RateGroup, ServiceState} from '../gen/live.js';
 
 /** Both spellings that protobuf's JSON has: time_us and timeUs. @param {any} object @param {string} name */
 function field(object, name) {
-    return object?.[name] ?? object?.[name.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase())];
+    // null is a value: not measured.
+    return object && name in object ? object[name] : object?.[name.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase())];
 }
 
 /** Int64 comes as text, NaN as "NaN" or null. @param {any} value @param {number} [otherwise] */
 function number(value, otherwise = 0) {
     if (value === null) return NaN;
     return value === undefined ? otherwise : Number(value);
+}
+
+/** A hash comes as 16 hexadecimal digits; it is rounded as the binary reader rounds it, since it only tells two apart. @param {any} value */
+function hash(value) {
+    return typeof value === 'string' && /^[0-9a-f]{16}$/.test(value) ? parseInt(value.slice(8), 16) + parseInt(value.slice(0, 8), 16) * 2 ** 32 : number(value);
 }
 
 /** @param {any} value @param {Record<string, number>} names */
@@ -73,7 +79,7 @@ export function frameFromJson(frame) {
         epoch: number(frame.epoch), seq: number(frame.seq), key: frame.key === true,
         time_us: number(field(frame, 'time_us')), conflated: number(frame.conflated),
         tables: (frame.tables ?? []).map((/** @type {any} */ table) => ({
-            id: number(table.id), schema: number(table.schema), rate_hz: number(field(table, 'rate_hz')),
+            id: number(table.id), schema: hash(table.schema), rate_hz: number(field(table, 'rate_hz')),
             times_us: (field(table, 'times_us') ?? []).map(Number), values: (table.values ?? []).map((/** @type {any} */ v) => number(v, NaN)),
             source: String(table.source ?? ''), group: enumeration(table.group, RateGroup),
             series: (table.series ?? []).map(seriesKeyFromJson),
