@@ -1,0 +1,249 @@
+"""Each sampler against the recorded text of a laptop: what is read, what is left out, what is absent."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+import pytest
+
+from bus.catalogue import catalogue
+from services.collector.sampler import Absent, Machine
+from services.collector.samplers import SAMPLERS
+from services.collector.samplers.battery import Battery
+from services.collector.samplers.cpu import Cpu, CpuStates
+from services.collector.samplers.disk import Disk
+from services.collector.samplers.filesystem import Filesystem
+from services.collector.samplers.load import Load
+from services.collector.samplers.memory import Memory, MemoryTrend
+from services.collector.samplers.network import Network
+from services.collector.samplers.power import Power
+from services.collector.samplers.psi import Pressure
+from services.collector.samplers.temperature import Temperature
+from tests.collector.recorded import Recorded, read
+
+CPU_0 = "cpu0 600 50 300 4000 200 0 25 25 0 0"
+CPU_1 = "cpu1 400 50 200 4000 100 0 25 25 0 0"
+CPU = "cpu  1000 100 500 8000 300 0 50 50 0 0"
+
+
+@pytest.fixture
+def laptop(tmp_path: Path) -> Recorded:
+    return Recorded("laptop", tmp_path)
+
+
+def test_every_series_is_in_the_catalogue_with_its_labels(laptop: Recorded) -> None:
+    seen = set()
+    for factories in SAMPLERS.values():
+        for factory in factories:
+            try:
+                sampler = factory(laptop.machine)
+            except Absent:
+                continue
+            sampler.read(1.0)
+            for series in sampler.columns():
+                metric = catalogue()[series.metric]
+                assert {name for name, _ in series.labels} <= set(metric.labels)
+                seen.add(series.metric)
+    assert len(seen) > 25
+
+
+def test_cpu_is_what_is_neither_idle_nor_waiting_for_a_disk(laptop: Recorded) -> None:
+    cpu = Cpu(laptop.machine)
+    assert math.isnan(read(cpu, 1.0)["system.cpu.percent"]), "one reading is no span"
+    laptop.change("proc/stat", CPU, "cpu  1004 100 502 8008 304 0 50 52 0 0")
+    laptop.change("proc/stat", CPU_0, "cpu0 604 50 302 4000 200 0 25 27 0 0")
+    laptop.change("proc/stat", CPU_1, "cpu1 400 50 200 4008 104 0 25 25 0 0")
+    found = read(cpu, 1.1)
+    assert found["system.cpu.percent"] == pytest.approx(100 * 8 / 20)
+    assert found["system.cpu.core_percent[core=0]"] == pytest.approx(100.0)
+    assert found["system.cpu.core_percent[core=1]"] == pytest.approx(0.0)
+
+
+def test_cpu_is_averaged_over_100_ms_however_fast_it_is_read(laptop: Recorded) -> None:
+    cpu = Cpu(laptop.machine)
+    read(cpu, 1.0)
+    laptop.change("proc/stat", CPU, "cpu  1001 100 500 8000 300 0 50 50 0 0")
+    assert math.isnan(read(cpu, 1.017)["system.cpu.percent"])
+    laptop.change("proc/stat", "cpu  1001 100 500 8000", "cpu  1005 100 500 8015")
+    assert read(cpu, 1.1)["system.cpu.percent"] == pytest.approx(25.0)
+
+
+def test_cpu_in_microseconds_where_the_root_group_tells_them(laptop: Recorded) -> None:
+    laptop.write("sys/fs/cgroup/cgroup.controllers", "cpu memory\n")
+    laptop.write("sys/fs/cgroup/cpu.stat", "usage_usec 16500000\nuser_usec 1\nsystem_usec 1\n")
+    cpu = Cpu(laptop.machine)
+    read(cpu, 1.0)
+    laptop.write("sys/fs/cgroup/cpu.stat", "usage_usec 16523400\nuser_usec 1\nsystem_usec 1\n")
+    assert read(cpu, 1.1)["system.cpu.percent"] == pytest.approx(100 * 0.0234 / 0.2)
+    laptop.change("proc/stat", CPU, "cpu  1000 100 500 8000 300 0 50 54 0 0")
+    assert read(cpu, 1.2)["system.cpu.percent"] == pytest.approx(20.0), "stolen time is in use"
+
+
+def test_cpu_of_a_container_is_not_taken_for_the_machine(laptop: Recorded) -> None:
+    laptop.write("sys/fs/cgroup/cgroup.controllers", "cpu\n")
+    laptop.write("sys/fs/cgroup/cgroup.events", "populated 1\n")
+    laptop.write("sys/fs/cgroup/cpu.stat", "usage_usec 1\n")
+    cpu = Cpu(laptop.machine)
+    read(cpu, 1.0)
+    laptop.change("proc/stat", CPU, "cpu  1005 100 500 8015 300 0 50 50 0 0")
+    assert read(cpu, 1.1)["system.cpu.percent"] == pytest.approx(25.0)
+
+
+def test_core_that_goes_off_takes_its_column_along(laptop: Recorded) -> None:
+    cpu = Cpu(laptop.machine)
+    read(cpu, 1.0)
+    before = cpu.columns()
+    laptop.change("proc/stat", CPU_1 + "\n", "")
+    assert "system.cpu.core_percent[core=1]" not in read(cpu, 1.1)
+    assert cpu.columns() is not before
+
+
+def test_cpu_states_and_clock(laptop: Recorded) -> None:
+    states = CpuStates(laptop.machine)
+    read(states, 1.0)
+    laptop.change("proc/stat", CPU, "cpu  1040 100 520 8010 320 0 55 55 0 0")
+    found = read(states, 2.0)
+    assert found["system.cpu.state_percent[state=user]"] == pytest.approx(40.0)
+    assert found["system.cpu.state_percent[state=iowait]"] == pytest.approx(20.0)
+    assert found["system.cpu.frequency_mhz"] == 2000.0
+
+
+def test_memory_in_use_is_what_is_not_available(laptop: Recorded) -> None:
+    found = read(Memory(laptop.machine), 1.0)
+    assert found == {"system.mem.percent": 75.0, "system.mem.used_bytes": 12_000_000 * 1024.0}
+
+
+def test_swap_and_its_flow(laptop: Recorded) -> None:
+    trend = MemoryTrend(laptop.machine)
+    assert read(trend, 1.0)["system.swap.percent"] == 25.0
+    laptop.change("proc/vmstat", "pswpin 1000", "pswpin 1010")
+    found = read(trend, 2.0)
+    assert found["system.swap.in_bytes_s"] == 10 * 4096.0
+    assert found["system.mem.cache_bytes"] == 2_500_000 * 1024.0, "SwapCached is no cache of files"
+
+
+def test_share_of_swap_is_absent_without_swap(laptop: Recorded) -> None:
+    laptop.change("proc/meminfo", "SwapTotal:       8000000", "SwapTotal:             0")
+    laptop.change("proc/meminfo", "SwapFree:        6000000", "SwapFree:              0")
+    assert math.isnan(read(MemoryTrend(laptop.machine), 1.0)["system.swap.percent"])
+
+
+def test_load_and_uptime(laptop: Recorded) -> None:
+    assert list(read(Load(laptop.machine), 1.0).values()) == [0.61, 0.43, 0.20, 12345.67]
+
+
+def test_pressure(laptop: Recorded) -> None:
+    assert read(Pressure(laptop.machine), 1.0) == {
+        "system.psi.cpu.some_avg10": 12.5,
+        "system.psi.mem.some_avg10": 1.25,
+        "system.psi.mem.full_avg10": 0.75,
+        "system.psi.io.some_avg10": 3.0,
+        "system.psi.io.full_avg10": 2.0,
+    }
+
+
+def test_kernel_without_pressure_is_absent_with_the_mend(tmp_path: Path) -> None:
+    with pytest.raises(Absent, match="psi=1"):
+        Pressure(Machine(proc=tmp_path))
+
+
+def test_whole_disks_only(laptop: Recorded) -> None:
+    disk = Disk(laptop.machine)
+    read(disk, 1.0)
+    laptop.change(
+        "proc/diskstats", "2000000 9000 30000 2000 1000000 8000 0 12000", "2000200 9000 30000 2000 1000020 8000 0 12050"
+    )
+    found = read(disk, 1.1)
+    assert {name.split("=")[1] for name in found} == {"nvme0n1]", "sda]"}
+    assert found["system.disk.read_bytes_s[device=nvme0n1]"] == pytest.approx(200 * 512 / 0.1)
+    assert found["system.disk.write_bytes_s[device=nvme0n1]"] == pytest.approx(20 * 512 / 0.1)
+    assert found["system.disk.busy_percent[device=nvme0n1]"] == pytest.approx(50.0)
+
+
+def test_disk_that_is_pulled_and_put_back_makes_no_spike(laptop: Recorded) -> None:
+    disk = Disk(laptop.machine)
+    read(disk, 1.0)
+    text = (laptop.root / "proc/diskstats").read_text()
+    laptop.write("proc/diskstats", "".join(line for line in text.splitlines(True) if " sda " not in line))
+    assert all(math.isnan(value) for value in read(disk, 1.1).values())
+    laptop.write("proc/diskstats", text)
+    assert all(math.isnan(value) for value in read(disk, 1.2).values())
+    assert all(value == 0.0 for value in read(disk, 1.3).values())
+
+
+def test_loopback_is_apart_and_containers_insides_are_left_out(laptop: Recorded) -> None:
+    network = Network(laptop.machine)
+    read(network, 1.0)
+    laptop.change("proc/net/dev", "lo:  500000", "lo:  501000")
+    laptop.change("proc/net/dev", "wlp2s0: 7000000", "wlp2s0: 7000500")
+    assert read(network, 1.5) == {
+        "system.net.lo_bytes_s": 2000.0,
+        "system.net.rx_bytes_s[iface=wlp2s0]": 1000.0,
+        "system.net.tx_bytes_s[iface=wlp2s0]": 0.0,
+    }
+
+
+def test_each_local_file_system_once_and_no_remote_one(laptop: Recorded) -> None:
+    asked = []
+
+    def statvfs(mount: str) -> os.statvfs_result:
+        asked.append(mount)
+        return os.statvfs_result((4096, 1024, 1000, 500, 400, 0, 0, 0, 0, 255))
+
+    found = read(Filesystem(laptop.machine, statvfs), 1.0)
+    assert asked == ["/", "/boot/efi", "/media/my disk"]
+    assert found["system.disk.free_bytes[mount=/media/my disk]"] == 400 * 1024.0
+    assert found["system.disk.total_bytes[mount=/]"] == 1000 * 1024.0
+
+
+def test_mount_that_went_away_is_absent_until_the_next_look(laptop: Recorded) -> None:
+    def statvfs(mount: str) -> object:
+        raise OSError("gone")
+
+    found = read(Filesystem(laptop.machine, statvfs), 1.0)  # type: ignore[arg-type]
+    assert all(math.isnan(value) for value in found.values())
+
+
+def test_sensors_have_the_names_of_their_chip(laptop: Recorded) -> None:
+    assert read(Temperature(laptop.machine), 1.0) == {
+        "system.temp_c[sensor=coretemp/Package id 0]": 54.0,
+        "system.temp_c[sensor=coretemp/temp2]": 52.0,
+        "system.fan_rpm[sensor=thinkpad/fan1]": 2870.0,
+    }
+
+
+def test_battery_gives_power_only_while_it_discharges(laptop: Recorded) -> None:
+    battery = Battery(laptop.machine)
+    found = read(battery, 10.0)
+    assert found["system.battery.percent"] == 87.0
+    assert found["system.battery.charging"] == 0.0
+    assert found["system.power_w[type=battery]"] == 7.5
+    assert read(battery, 12.0)["system.energy_j[type=battery]"] == pytest.approx(15.0)
+    laptop.write("sys/class/power_supply/BAT0/status", "Charging\n")
+    found = read(battery, 14.0)
+    assert found["system.battery.charging"] == 1.0
+    assert math.isnan(found["system.power_w[type=battery]"])
+    assert found["system.energy_j[type=battery]"] == pytest.approx(15.0)
+
+
+def test_power_by_domain_through_the_end_of_the_counter(laptop: Recorded) -> None:
+    power = Power(laptop.machine)
+    read(power, 1.0)
+    laptop.write("sys/class/powercap/intel-rapl:0/energy_uj", "3000000\n")
+    found = read(power, 1.1)
+    assert found["system.power_w[type=package-0]"] == pytest.approx(20.0)
+    assert found["system.power_w[type=package-0/core]"] == pytest.approx(0.0)
+    laptop.write("sys/class/powercap/intel-rapl:0/energy_uj", "262143328000\n")
+    read(power, 1.2)
+    laptop.write("sys/class/powercap/intel-rapl:0/energy_uj", "999150\n")
+    assert read(power, 1.3)["system.power_w[type=package-0]"] == pytest.approx(10.0)
+
+
+@pytest.mark.parametrize("factory", [Temperature, Battery, Power])
+def test_virtual_machine_has_no_sensors_and_says_so(factory: type, tmp_path: Path) -> None:
+    with pytest.raises(Absent) as absent:
+        factory(Machine(proc=tmp_path, sys=tmp_path))
+    assert absent.value.reason
+    assert absent.value.mend
