@@ -1,0 +1,145 @@
+"""The aggregator as a process, among real ones."""
+
+import asyncio
+import random
+
+import grpc
+import pytest
+from wfmonitor.v1 import metrics_service_pb2 as pb
+from wfmonitor.v1.sample_pb2 import Label, SampleBatch
+from wfmonitor.v1.settings_service_pb2 import ChangeRequest
+from wfmonitor.v1.settings_service_pb2_grpc import SettingsServiceStub
+
+from bus.journal.replay import pull
+from bus.rpc import open_channel
+from services.aggregator.recorder import FLUSH_S
+from tests.aggregator.room import PATIENCE_S, Room
+
+
+async def published(room: Room, metric: str) -> list[float]:
+    """Every value of a metric that lies in the producer's file, in its order."""
+    channel = open_channel(room.home, "counting")
+    await asyncio.wait_for(channel.channel_ready(), PATIENCE_S)
+    held = await pull(channel, "samples", 0, 0)
+    await channel.close(None)
+    values, names = [], {}
+    for row in held.rows:
+        if row.topic.startswith("1/sample/"):
+            batch = SampleBatch.FromString(row.payload)
+            if batch.series:
+                names[batch.schema] = [key.metric for key in batch.series]
+            if metric in names[batch.schema]:
+                values.append(batch.values[names[batch.schema].index(metric)])
+    return values
+
+
+@pytest.mark.parametrize("seed", [2, pytest.param(1, marks=pytest.mark.long)])
+async def test_kill_9_of_both_sides_loses_and_doubles_nothing(seed: int) -> None:
+    """Ten kills at random, with two flushes in between: what was published is there once."""
+    rng = random.Random(seed)
+    async with Room() as room:
+        loop = asyncio.get_running_loop()
+        begun_s = loop.time()
+        kills = {"aggregator": 0, "counting": 0}
+        while loop.time() - begun_s < 2 * FLUSH_S + 4:
+            await asyncio.sleep(rng.uniform(0.3, 4.0))
+            victim = rng.choice(["aggregator", "aggregator", "counting"])
+            room.kill(victim)
+            kills[victim] += 1
+        for metric in ("system.load1", "system.load15"):
+            wanted = await published(room, metric)
+
+            async def arrived(metric: str = metric, last: float = wanted[-1]) -> bool:
+                return any(value == last for _, value in await room.rows(metric))
+
+            await room.until(arrived, f"the last row of {metric} to arrive")
+            rows = await room.rows(metric)
+            values = [value for _, value in rows]
+            assert len(values) == len(set(values)), "a row is there twice"
+            missing = set(wanted) - set(values)
+            assert not missing, f"{len(missing)} of {len(wanted)} rows are missing after {kills}"
+        health = await room.health()
+        assert health.counters["lost_messages_total"] == 0
+        print(f"{kills}: {len(wanted)} rows, 0 lost, 0 doubled")
+
+
+async def test_last_message_lost_on_the_bus_is_pulled_by_the_head() -> None:
+    """The forwarder dies with what it carried; the next heartbeat says what is missing."""
+    async with Room() as room:
+
+        async def flows() -> bool:
+            return len(await room.rows("system.load1")) > 50
+
+        await room.until(flows, "rows to flow")
+        room.kill("forwarder")
+        wanted = await published(room, "system.load1")
+
+        async def arrived() -> bool:
+            return set(wanted) <= {value for _, value in await room.rows("system.load1")}
+
+        await room.until(arrived, "all rows of the gap")
+
+
+async def test_recording_off_keeps_the_live_side_and_writes_nothing() -> None:
+    async with Room() as room:
+        channel = open_channel(room.home, "governance")
+        change = await SettingsServiceStub(channel).Change(
+            ChangeRequest(key="recording.enabled", value="false", actor="person:test", wait_s=5), wait_for_ready=True
+        )
+        await channel.close(None)
+        assert change.result.applied, change
+        before = (await room.ask.Storage(pb.StorageRequest())).tiers[0].samples
+        room.stop("aggregator")  # flushes
+        room.start("aggregator")
+
+        async def flows() -> bool:
+            return len(await room.rows("system.load1")) > 200
+
+        await room.until(flows, "the ring to be filled again")
+        assert (await room.ask.Storage(pb.StorageRequest())).tiers[0].samples == before
+
+
+async def test_watch_tells_each_grid_point_soon_after_it_has_passed() -> None:
+    async with Room() as room:
+        query = pb.StandingQuery(selector=pb.Selector(metric="system.load1"), stat="count", window="1s")
+        times = []
+        async for value in room.ask.Watch(pb.WatchRequest(queries=[query]), timeout=20):
+            times.append(value.time_us)
+            if len(times) == 15:
+                break
+        assert [b - a for a, b in zip(times, times[1:], strict=False)] == [100_000] * 14
+        assert list(value.values) == [pytest.approx(100, abs=15)]
+
+
+LOAD = pb.Selector(metric="system.load1")
+WRONG = [
+    (pb.QueryRangeRequest(selector=pb.Selector(metric="system.cpu.percnt")), "NOT_FOUND", "system.cpu.percent"),
+    (pb.QueryRangeRequest(selector=LOAD, stat="median"), "INVALID_ARGUMENT", "p50"),
+    (pb.QueryRangeRequest(selector=LOAD, step_us=1), "INVALID_ARGUMENT", "step_us"),
+    (pb.QueryRangeRequest(selector=LOAD, start_us=9, end_us=5), "INVALID_ARGUMENT", "start_us"),
+    (
+        pb.QueryRangeRequest(selector=pb.Selector(metric="system.load1", labels=[Label(name="core", value="1")])),
+        "INVALID_ARGUMENT",
+        "no label 'core'",
+    ),
+    (pb.QueryInstantRequest(selector=LOAD, window="10"), "INVALID_ARGUMENT", "10s"),
+    (pb.ListSeriesRequest(class_or_metric="sistem"), "NOT_FOUND", "unknown metric"),
+    (pb.BackfillRequest(seconds=301), "INVALID_ARGUMENT", "300"),
+    (pb.WatchRequest(), "INVALID_ARGUMENT", "queries"),
+    (pb.WatchRequest(queries=[pb.StandingQuery(selector=LOAD, stat="avg", window="6m")]), "INVALID_ARGUMENT", "300 s"),
+]
+
+
+async def test_wrong_questions_are_answered_by_name() -> None:
+    async with Room(("forwarder", "governance", "aggregator")) as room:
+        for request, code, says in WRONG:
+            method = type(request).__name__.removesuffix("Request")
+            call = getattr(room.ask, method)(request, timeout=10)
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                if hasattr(call, "__aiter__"):
+                    async for _ in call:
+                        pass
+                else:
+                    await call
+            assert (caught.value.code().name, method) == (code, method)
+            assert says in (caught.value.details() or "")
