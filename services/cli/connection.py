@@ -12,7 +12,7 @@ from services.cli.errors import CliError, NotRunning
 from services.cli.supervisor import START_HINT, Supervisor
 
 _OWNERS = {"MetricsService": "aggregator", "SettingsService": "governance"}
-_OPTIONS = (
+CHANNEL_OPTIONS = (
     ("grpc.enable_http_proxy", 0),
     ("grpc.initial_reconnect_backoff_ms", 50),
     ("grpc.min_reconnect_backoff_ms", 50),
@@ -57,7 +57,7 @@ def read_token(home: Home) -> str:
 
 def open_door(home: Home) -> grpc.Channel:
     """Return a channel to the gateway that signs its calls; it connects with the first of them."""
-    channel = grpc.insecure_channel(f"127.0.0.1:{home.ports.grpc}", options=_OPTIONS)
+    channel = grpc.insecure_channel(f"127.0.0.1:{home.ports.grpc}", options=CHANNEL_OPTIONS)
     return grpc.intercept_channel(channel, _Token(read_token(home)))
 
 

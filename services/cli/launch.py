@@ -44,7 +44,7 @@ def configure(home: Home, port_base: int | None) -> Home:
 def starting(home: Home) -> Iterator[None]:
     """Hold the start to ourselves: two at once would race for the same ports and sockets."""
     try:
-        with hold_pid_file(home.pid_file("up"), "wfmon up"):
+        with hold_pid_file(home.run / "up.lock", "wfmon up"):
             yield
     except AlreadyRunning as error:
         raise CliError(f"another start is under way: {error}") from None

@@ -24,6 +24,7 @@ COMMANDS = (
     Command("status", "which services run and how they are", "status"),
     Command("open", "open the page in the browser", "open_page"),
     Command("url", "print an address that opens the page once", "url"),
+    Command("top", "this machine live in the terminal", "top"),
     Command("watch", "print values as they come", "watch"),
     Command("query", "print recorded values", "query"),
     Command("settings", "list, change and undo settings", "settings"),
