@@ -1,6 +1,7 @@
 """The aggregator as a process, among real ones."""
 
 import asyncio
+import itertools
 import random
 
 import grpc
@@ -107,7 +108,7 @@ async def test_watch_tells_each_grid_point_soon_after_it_has_passed() -> None:
             times.append(value.time_us)
             if len(times) == 15:
                 break
-        assert [b - a for a, b in zip(times, times[1:], strict=False)] == [100_000] * 14
+        assert [b - a for a, b in itertools.pairwise(times)] == [100_000] * 14
         assert list(value.values) == [pytest.approx(100, abs=15)]
 
 
@@ -136,10 +137,15 @@ async def test_wrong_questions_are_answered_by_name() -> None:
             method = type(request).__name__.removesuffix("Request")
             call = getattr(room.ask, method)(request, timeout=10)
             with pytest.raises(grpc.aio.AioRpcError) as caught:
-                if hasattr(call, "__aiter__"):
-                    async for _ in call:
-                        pass
-                else:
-                    await call
+                await _answer(call)
             assert (caught.value.code().name, method) == (code, method)
             assert says in (caught.value.details() or "")
+
+
+async def _answer(call) -> None:
+    """The whole answer of a unary or streaming call."""
+    if hasattr(call, "__aiter__"):
+        async for _ in call:
+            pass
+    else:
+        await call
