@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from services.aggregator.chunks import Chunk
+from services.aggregator.chunk_form import Chunk
 from services.aggregator.store_schema import ChunkRow, tuples
 
 RAW = 0

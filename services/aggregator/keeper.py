@@ -10,8 +10,10 @@ import peewee
 from bus.ballast import Ballast
 from bus.clock import wall_us
 from bus.database import DatabaseReplaced, DiskFull
+from services.aggregator.chunk_form import Chunk, verify
 from services.aggregator.chunk_index import ChunkRef
-from services.aggregator.chunks import Chunk, Head, Source, Unreadable, merge, verify
+from services.aggregator.chunks import Source, merge
+from services.aggregator.column_codec import Unreadable
 from services.aggregator.records import Records
 from services.aggregator.store import Store
 from services.aggregator.store_schema import ChunkRow, tuples
@@ -21,8 +23,9 @@ log = logging.getLogger(__name__)
 
 # Looked at each second: a disk with room again is used within two.
 PAUSE_S = 1.0
-# Free pages left in the file for the next chunks (256 KiB), and how many are given back at once (a few ms).
-SPARE_PAGES = 64
+# Free pages left in the file for the next chunks: these, or a fiftieth of it.
+SPARE_PAGES = 16
+# How many are given back at once: a few ms.
 VACUUM_PAGES = 64
 
 
@@ -46,6 +49,7 @@ class Keeper:
         self._now_us = now_us
         self._records = Records(store)
         self._events_cut_us = 0
+        self._loose = True  # pages may have become free
 
     async def run(self) -> None:
         """Until cancelled. A failed step is logged and tried again after the pause."""
@@ -74,6 +78,7 @@ class Keeper:
         if not refs or not await self._store.remove(refs):
             return False
         self.cut_samples += sum(ref.samples for ref in refs)
+        self._loose = True
         return True
 
     async def _merge(self) -> bool:
@@ -103,15 +108,22 @@ class Keeper:
             return
         if await self._store.replace(refs, refs[0].level + 1, chunk):
             self.merges += 1
+            self._loose = True
 
     async def _vacuum(self) -> bool:
-        free = await self._store.read(lambda db: db.execute_sql("PRAGMA freelist_count").fetchone()[0])
-        if free <= SPARE_PAGES:
+        if not self._loose:
             return False
-        pages = min(VACUUM_PAGES, free - SPARE_PAGES)
-        await self._store.read(lambda db: db.execute_sql(f"PRAGMA incremental_vacuum({pages})").fetchall())
+        free, pages = await self._store.read(
+            lambda db: [db.execute_sql(f"PRAGMA {n}").fetchone()[0] for n in ("freelist_count", "page_count")]
+        )
+        surplus = free - max(SPARE_PAGES, pages // 50)
+        if surplus <= 0:
+            self._loose = False
+            return False
+        count = min(VACUUM_PAGES, surplus)
+        await self._store.read(lambda db: db.execute_sql(f"PRAGMA incremental_vacuum({count})").fetchall())
         return True
 
 
 def _merged(parts: Sequence[tuple[bytes, bytes]]) -> Chunk:
-    return merge([Source(Head.parse(bytes(head)), bytes(body)) for head, body in parts])
+    return merge([Source.of(bytes(head), bytes(body)) for head, body in parts])

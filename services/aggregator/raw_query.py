@@ -12,8 +12,9 @@ from wfmonitor.v1.metrics_service_pb2 import Selector
 
 from bus.series import Series
 from services.aggregator.batch import Floats, Times
+from services.aggregator.chunk_form import TIMES, Head, decode_column, decode_times
 from services.aggregator.chunk_index import ChunkRef
-from services.aggregator.chunks import TIMES, Head, Unreadable, decode_column, decode_times
+from services.aggregator.column_codec import Unreadable
 from services.aggregator.dictionary import Column
 from services.aggregator.store import Store
 from services.aggregator.store_schema import ChunkRow, tuples
@@ -148,7 +149,8 @@ def _bodies(db: peewee.SqliteDatabase, ref: ChunkRef, head: Head, columns: Seque
     if not extents:
         return []
     if ref.waiting is not None:
-        return [ref.waiting.body[start:end] for start, end in extents]
+        body = head.inflate(ref.waiting.body)
+        return [body[start:end] for start, end in extents]
     try:
         blob = db.connection().blobopen("chunk", "body", ref.id, readonly=True)
     except Exception as error:
@@ -156,6 +158,9 @@ def _bodies(db: peewee.SqliteDatabase, ref: ChunkRef, head: Head, columns: Seque
             raise _Moved from error
         raise
     with blob:
+        if head.deflated_check is not None:
+            body = head.inflate(blob.read())
+            return [body[start:end] for start, end in extents]
         if len(blob) != head.body_size:
             raise Unreadable(f"chunk {ref.id} has {len(blob)} bytes, its head says {head.body_size}")
         return [blob[start:end] for start, end in extents]

@@ -18,13 +18,14 @@ import peewee
 from bus.ballast import Ballast
 from bus.clock import wall_us
 from bus.database import Database, DatabaseReplaced, DiskFull, Quarantined
+from services.aggregator.chunk_form import Chunk
 from services.aggregator.chunk_index import ChunkIndex, ChunkRef
-from services.aggregator.chunks import Chunk, Piece, pack
+from services.aggregator.chunks import pack
 from services.aggregator.dictionary import Dictionary
 from services.aggregator.inbox import Position
+from services.aggregator.lines import by_line
 from services.aggregator.store_schema import LAYOUT, MODELS, CursorRow, LossRow, tuples
 from services.aggregator.tiers import oldest_worth
-from services.aggregator.timeline import share_of_same_rows
 from services.aggregator.transaction import Loss, RowBlock, Transaction
 
 __all__ = ["Loss", "RowBlock", "Store"]
@@ -41,9 +42,9 @@ _PAGE_BYTES = 4096
 _PRAGMAS: dict[str, int | str] = {
     "page_size": _PAGE_BYTES,
     "auto_vacuum": 2,  # incremental: merged and cut chunks give their pages back in small steps
-    # 1 MiB of log: pages that are written again and again reach the file once in some minutes.
-    "wal_autocheckpoint": 256,
-    "journal_size_limit": 1 << 20,
+    # Half a MiB of log: pages that are written again and again reach the file once in some minutes.
+    "wal_autocheckpoint": 128,
+    "journal_size_limit": 1 << 19,
     "cache_size": -1024,
 }
 
@@ -110,7 +111,7 @@ class Store:
         The rows are the store's from here on, and can be queried, whatever it returns.
         """
         async with self.changing:
-            lines = self._by_line([block for block in blocks if len(block.times_us)])
+            lines = by_line(self.dictionary, blocks)
             # In a thread: pcodec lets others run meanwhile.
             chunks = await asyncio.to_thread(lambda: [pack(pieces) for pieces in lines.values()])
             for line, chunk in zip(lines, chunks, strict=True):
@@ -158,28 +159,6 @@ class Store:
             self.index.remove(refs)
             self.index.add(ref.stored())
             return True
-
-    def _by_line(self, blocks: Sequence[RowBlock]) -> dict[int, list[Piece]]:
-        lines: dict[int, list[Piece]] = {}
-        for block in blocks:
-            table = self.dictionary.find(block.key)
-            if table is None:
-                line = self._line_of_same_clock(block, lines)
-                table = self.dictionary.add_table(block.key, block.rate_hz, line)
-            self.dictionary.set_rate(table, block.rate_hz)
-            ids = self.dictionary.numbers(table, block.series)
-            lines.setdefault(table.line, []).append(Piece(block.times_us, block.boot_us, ids, block.values))
-        return lines
-
-    def _line_of_same_clock(self, block: RowBlock, lines: Mapping[int, Sequence[Piece]]) -> int:
-        """The line whose rows a new table mostly shares; 0: none. Decided once, and kept."""
-        for table in self.dictionary.tables:
-            key = table.key
-            if (key.producer, key.group) == (block.key.producer, block.key.group) and table.line in lines:
-                others = [(piece.times_us, piece.boot_us) for piece in lines[table.line]]
-                if share_of_same_rows((block.times_us, block.boot_us), others) > 0.5:
-                    return table.line
-        return 0
 
     def _number(self) -> int:
         self._next_chunk += 1

@@ -6,20 +6,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from services.aggregator.chunks import (
+from services.aggregator.chunk_form import (
     BOOT,
+    COLUMNS,
+    DEFLATED,
     TIMES,
     Chunk,
     Head,
-    Piece,
-    Source,
     Unreadable,
     decode_column,
     decode_times,
-    merge,
-    pack,
     verify,
 )
+from services.aggregator.chunks import FEW_ROWS, Piece, Source, merge, pack
 from tests.aggregator.blocks import T0
 
 Table = tuple[np.ndarray, np.ndarray, list[int], np.ndarray]  # times, boot times, series, values
@@ -39,14 +38,14 @@ def tables(draw: st.DrawFn) -> Table:
 
 
 def columns_of(chunk: Chunk) -> dict[int, np.ndarray]:
-    head = Head.parse(chunk.head)
-    source = Source(head, chunk.body)
+    source = Source.of(chunk.head, chunk.body)
+    head = source.head
     return {int(i): decode_column(head, head.find(int(i)), source.part(head.find(int(i)))) for i in head.ids}
 
 
 def times_of(chunk: Chunk, column: int = TIMES) -> np.ndarray:
-    head = Head.parse(chunk.head)
-    return decode_times(head, column, Source(head, chunk.body).part(column))
+    source = Source.of(chunk.head, chunk.body)
+    return decode_times(source.head, column, source.part(column))
 
 
 def samples_in(times: np.ndarray, boot: np.ndarray, columns: dict[int, np.ndarray]) -> list[Sample]:
@@ -81,7 +80,7 @@ def test_every_sample_that_is_packed_comes_back_and_no_other(parts: list[Table])
 @given(st.lists(tables(), min_size=1, max_size=4))
 def test_a_merge_holds_every_sample_of_its_chunks(parts: list[Table]) -> None:
     chunks = [pack([Piece(*part)]) for part in parts]
-    merged = merge([Source(Head.parse(chunk.head), chunk.body) for chunk in chunks])
+    merged = merge([Source.of(chunk.head, chunk.body) for chunk in chunks])
     assert samples_of(merged) == samples_sent(parts)
     assert merged.samples == sum(chunk.samples for chunk in chunks)
 
@@ -105,14 +104,35 @@ def test_one_series_twice_at_the_same_moment_keeps_both_values() -> None:
     assert sorted(columns_of(chunk)[1].tolist()) == [1.0, 1.0, 2.0, 2.0]
 
 
+@pytest.fixture(params=[FEW_ROWS, 500])
+def any_chunk(request: pytest.FixtureRequest) -> Chunk:
+    return normal(request.param)
+
+
 @pytest.fixture
 def chunk() -> Chunk:
-    rows = np.arange(500, dtype=np.int64)
+    return normal(500)
+
+
+def normal(count: int) -> Chunk:
+    rows = np.arange(count, dtype=np.int64)
     random = np.random.default_rng(1)
-    return pack([Piece(rows * 100_000, rows * 100_000 - 7, [3, 8], random.normal(size=(2, 500)))])
+    return pack([Piece(rows * 100_000, rows * 100_000 - 7, [3, 8], random.normal(size=(2, count)))])
 
 
-def test_every_flipped_bit_is_seen(chunk: Chunk) -> None:
+def test_few_rows_of_many_columns_are_deflated_as_a_whole_and_a_merge_ends_that() -> None:
+    times = T0 + 1_000_000 * np.arange(10, dtype=np.int64)
+    values = np.round(np.random.default_rng(2).normal(50, 5, size=(126, 10)), 1)
+    chunk = pack([Piece(times, times - 7, range(1, 127), values)])
+    assert chunk.head[0] == DEFLATED
+    assert chunk.size < 3000
+    merged = merge([Source.of(chunk.head, chunk.body)])
+    assert merged.head[0] == COLUMNS
+    assert samples_of(merged) == samples_of(chunk)
+
+
+def test_every_flipped_bit_is_seen(any_chunk: Chunk) -> None:
+    chunk = any_chunk
     whole = chunk.head + chunk.body
     for at in range(0, len(whole), 7):
         damaged = bytearray(whole)
@@ -132,7 +152,7 @@ def test_a_damaged_column_leaves_the_others_readable(chunk: Chunk) -> None:
         decode_column(head, head.find(8), source.part(head.find(8)))
 
 
-@pytest.mark.parametrize("head", [b"", b"\x01", bytes(40), b"\x02" + bytes(40)])
+@pytest.mark.parametrize("head", [b"", b"\x01", bytes(40), b"\x02" + bytes(40), b"\x03" + bytes(40)])
 def test_a_head_that_is_none_is_unreadable(head: bytes) -> None:
     with pytest.raises(Unreadable):
         Head.parse(head)

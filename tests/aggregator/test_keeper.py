@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from bus.series import Series
+from services.aggregator.chunk_form import Chunk
 from services.aggregator.chunk_index import ChunkRef
-from services.aggregator.chunks import Chunk
 from services.aggregator.keeper import Keeper
 from services.aggregator.raw_query import RawQuery
 from services.aggregator.store import Loss, RowBlock, Store
