@@ -26,6 +26,9 @@ from bus.transport import Publisher, endpoints, harden
 
 NAME = "forwarder"
 _BEAT_S = 1.0
+# Others connect again within half a second (bus/transport.py), and shall hear soon that the bus is back.
+_FIRST_BEATS_S = 0.1
+_FIRST_BEATS = 10
 
 
 class OnlyOurKey:
@@ -100,10 +103,12 @@ def serve_until(
     parent = os.getppid() if "SUPERVISOR_ENABLED" in os.environ else None
     log.info("ready", pid=os.getpid())
     due_s = monotonic_s()
+    beats = 0
     while not stop.is_set():
         now_s = monotonic_s()
         if now_s >= due_s:
-            due_s = now_s + _BEAT_S
+            beats += 1
+            due_s = now_s + (_BEAT_S if beats > _FIRST_BEATS else _FIRST_BEATS_S)
             publisher.send(topics.health(NAME), _health(started_us).SerializeToString())
             if parent is not None and os.getppid() != parent:
                 log.warning("supervisord has gone; stopping with it")

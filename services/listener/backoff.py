@@ -1,16 +1,19 @@
 """When a service that ended is started again. Pure: time comes in as an argument.
 
 The first start is at once; each quick end doubles the wait up to a bound, and it never gives up. A service
-that ran for a while starts from the beginning.
+that had come up and ran is started again at once, however often that happens: somebody needs it back.
 """
 
+from collections import deque
 from dataclasses import dataclass, field
 
 FIRST_WAIT_S = 0.1
 LONGEST_WAIT_S = 30.0
-STEADY_AFTER_S = 60.0
-# From this many quick ends in a row on, the events ask for a person: it will not mend itself.
+# All are ready within 3 s of their start: who ends later than this did not fail to start.
+STEADY_AFTER_S = 5.0
+# From so many ends within so long on, the events ask for a person: it will not mend itself.
 ASK_AFTER = 5
+ASK_WITHIN_S = 60.0
 
 
 @dataclass
@@ -18,6 +21,7 @@ class _Service:
     quick_ends: int = 0
     restarts: int = 0
     started_s: float | None = None
+    ended_s: deque[float] = field(default_factory=lambda: deque(maxlen=ASK_AFTER))
 
 
 @dataclass
@@ -37,6 +41,7 @@ class BackOff:
         if service.started_s is not None and now_s - service.started_s >= STEADY_AFTER_S:
             service.quick_ends = 0
         service.started_s = None
+        service.ended_s.append(now_s)
         service.restarts += 1
         service.quick_ends += 1
         wait_s = min(FIRST_WAIT_S * 2.0 ** (service.quick_ends - 1), LONGEST_WAIT_S)
@@ -48,7 +53,11 @@ class BackOff:
         self.due_s.pop(name, None)
 
     def asks_for_help(self, name: str) -> bool:
-        return self._services.setdefault(name, _Service()).quick_ends >= ASK_AFTER
+        """Whether it keeps ending: at its start again and again, or a little later each time."""
+        service = self._services.setdefault(name, _Service())
+        ended_s = service.ended_s
+        often = len(ended_s) == ASK_AFTER and ended_s[-1] - ended_s[0] <= ASK_WITHIN_S
+        return often or service.quick_ends >= ASK_AFTER
 
     def restarts(self, name: str) -> int:
         return self._services.setdefault(name, _Service()).restarts

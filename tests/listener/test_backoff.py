@@ -31,6 +31,17 @@ def test_it_asks_for_a_person_and_goes_on_all_the_same() -> None:
     assert backoff.due(LONGEST_WAIT_S) == ["gateway"]
 
 
+def test_ends_long_after_the_start_never_wait_but_ask_for_a_person_too() -> None:
+    backoff = BackOff()
+    for end in range(1, ASK_AFTER + 1):
+        now_s = end * (STEADY_AFTER_S + 1)
+        assert backoff.ended("gateway", now_s) == FIRST_WAIT_S
+        assert backoff.asks_for_help("gateway") == (end == ASK_AFTER)
+        backoff.started("gateway", now_s)
+    assert backoff.ended("gateway", 1000.0) == FIRST_WAIT_S
+    assert not backoff.asks_for_help("gateway")
+
+
 def test_what_a_person_stopped_is_not_started() -> None:
     backoff = BackOff()
     backoff.ended("gateway", 0.0)
