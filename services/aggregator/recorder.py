@@ -78,11 +78,14 @@ class Recorder:
             return await self._store.write(blocks, dict(self._applied()))
 
     async def _flush_events(self) -> bool:
-        """Before the cursors that pass over them: an event lost in between would be lost for good."""
+        """Before the cursors that pass over them: an event lost in between would be lost for good.
+
+        Also those that come in meanwhile: at its end nothing waits, and the caller takes the cursors at once.
+        """
         try:
-            saved = list(self._unsaved)
-            await self._events.keep(saved)
-            del self._unsaved[: len(saved)]
+            while saved := list(self._unsaved):
+                await self._events.keep(saved)
+                del self._unsaved[: len(saved)]
         except (DiskFull, DatabaseReplaced, peewee.PeeweeException, sqlite3.Error, OSError) as error:
             # The rows stay in the rings meanwhile.
             self.trouble = f"events could not be kept: {error}"
