@@ -115,14 +115,18 @@ class Stack:
         """Starts supervisord; with `wait`, returns when every service says that it is ready."""
         self.prepare()
         self.ear = Ear(self.home, (topics.HEALTHS, topics.EVENTS))
+        self.launch()
+        if wait:
+            self.wait_ready(*self.services, LISTENER)
+
+    def launch(self) -> None:
+        """Starts supervisord on a prepared home; the ear of an earlier start goes on hearing."""
         self._supervisord = subprocess.Popen(
             [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(self.home.root / "supervisor.conf")],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        if wait:
-            self.wait_ready(*self.services, LISTENER)
 
     @property
     def supervisor_pid(self) -> int:
