@@ -34,7 +34,7 @@ async def collector(ctx: ServiceContext) -> AsyncIterator[None]:
         show=wire.show,
         gpu=gpu,
     )
-    watch = Watch(board, lambda: wire.setting("collector.sampler.process.enabled", True) is True, wire.spike)
+    watch = Watch(board, wire.setting, wire.spike)
     work = Collector(machine, factories(wire.warn), wire.setting, wire.write, wire, watch.observe)
     ctx.settings.on_change("collector.", lambda key, value: work.settings_changed())
     await ctx.serve()

@@ -61,10 +61,10 @@ class _Watched:
 class Watch:
     """Fed with every row, in the thread of its group; a spike is told within a tick."""
 
-    def __init__(self, board: Board, scans: Callable[[], bool], tell: Callable[[Spike], None]) -> None:
-        """`scans` says whether processes may be looked at; `tell` gets each spike."""
+    def __init__(self, board: Board, setting: Callable[[str, object], object], tell: Callable[[Spike], None]) -> None:
+        """`setting(key, default)` says what is switched on; `tell` gets each spike."""
         self._board = board
-        self._scans = scans
+        self._setting = setting
         self._tell = tell
         self._usual: dict[Series, Usual] = {}
         self._tables: dict[tuple[str, str], _Watched] = {}
@@ -73,6 +73,10 @@ class Watch:
 
     def observe(self, group: str, now_s: float, rows: list[TableRow]) -> None:
         """All rows of one tick."""
+        if self._setting("collector.spikes.enabled", True) is not True:
+            self._tables.clear()
+            self._usual.clear()
+            return
         suspects = False
         left: list[tuple[Series, Left]] = []
         for row in rows:
@@ -94,6 +98,9 @@ class Watch:
             self._prepare(now_s)
         if left:
             self._report(now_s, left)
+
+    def _scans(self) -> bool:
+        return self._setting("collector.sampler.process.enabled", True) is True
 
     def _prepare(self, now_s: float) -> None:
         """Something may be a spike: the span to look at begins here, not at the last second's scan."""

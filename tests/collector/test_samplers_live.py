@@ -1,0 +1,195 @@
+"""This machine's own values against an independent reader (psutil, the kernel's other files): within 5 %."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from services.collector.processes.board import Board
+from services.collector.sampler import Absent, Machine
+from services.collector.samplers import SAMPLERS
+from services.collector.samplers.cpu import Cpu, CpuStates
+from services.collector.samplers.disk import Disk
+from services.collector.samplers.filesystem import Filesystem
+from services.collector.samplers.load import Load
+from services.collector.samplers.memory import Memory, MemoryTrend
+from services.collector.samplers.network import Network
+from services.collector.samplers.own_cost import OwnCost
+from services.collector.samplers.storage import Storage
+from tests.collector.recorded import read
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="hardware absent: no Linux /proc on this machine")
+
+HERE = Machine()
+
+
+@pytest.fixture
+def busy() -> Iterator[psutil.Process]:
+    """A program that keeps one core busy and holds 64 MiB."""
+    code = "held = bytearray(64 << 20); print('up', flush=True)\nwhile True: pass"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as program:
+        assert program.stdout is not None
+        program.stdout.readline()
+        yield psutil.Process(program.pid)
+        program.kill()
+
+
+def test_cpu_agrees_with_psutil(busy: psutil.Process) -> None:
+    cpu = Cpu(HERE)
+    psutil.cpu_percent()
+    cpu.read(time.monotonic())
+    time.sleep(2.0)  # the span that is measured
+    theirs = psutil.cpu_percent()
+    ours = read(cpu, time.monotonic())
+    assert ours["system.cpu.percent"] == pytest.approx(theirs, rel=0.05, abs=1.0)
+    cores = [value for name, value in ours.items() if "core=" in name]
+    assert len(cores) == psutil.cpu_count()
+    assert sum(cores) / len(cores) == pytest.approx(theirs, rel=0.05, abs=1.5)
+
+
+def test_cpu_states_agree_with_psutil(busy: psutil.Process) -> None:
+    states = CpuStates(HERE)
+    psutil.cpu_times_percent()
+    states.read(time.monotonic())
+    time.sleep(2.0)  # the span that is measured
+    theirs = psutil.cpu_times_percent()
+    ours = read(states, time.monotonic())
+    for state in ("user", "system", "iowait", "steal"):
+        assert ours[f"system.cpu.state_percent[state={state}]"] == pytest.approx(
+            getattr(theirs, state), rel=0.05, abs=1.5
+        )
+
+
+def test_memory_agrees_with_psutil() -> None:
+    ours = read(Memory(HERE), 1.0) | read(MemoryTrend(HERE), 1.0)
+    theirs = psutil.virtual_memory()
+    assert ours["system.mem.total_bytes"] == theirs.total
+    assert ours["system.mem.used_bytes"] == pytest.approx(theirs.total - theirs.available, rel=0.05, abs=32 << 20)
+    assert ours["system.mem.percent"] == pytest.approx(theirs.percent, rel=0.05, abs=0.5)
+    assert ours["system.swap.used_bytes"] == pytest.approx(psutil.swap_memory().used, rel=0.05, abs=1 << 20)
+
+
+def test_load_and_uptime_agree_with_the_system() -> None:
+    ours = read(Load(HERE), 1.0)
+    assert ours["system.load1"] == pytest.approx(os.getloadavg()[0], abs=0.3)
+    assert ours["system.uptime_s"] == pytest.approx(time.clock_gettime(time.CLOCK_BOOTTIME), abs=1.0)
+
+
+def test_file_systems_agree_with_shutil() -> None:
+    ours = read(Filesystem(HERE), 1.0)
+    assert ours["system.disk.total_bytes[mount=/]"] == pytest.approx(shutil.disk_usage("/").total)
+    assert ours["system.disk.free_bytes[mount=/]"] == pytest.approx(shutil.disk_usage("/").free, rel=0.05)
+
+
+def test_loopback_counts_each_byte_once() -> None:
+    network = Network(HERE)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        client = socket.create_connection(server.getsockname())
+        peer, _ = server.accept()
+        drain = threading.Thread(target=lambda: [None for _ in iter(lambda: peer.recv(1 << 20), b"")])
+        drain.start()
+        before = psutil.net_io_counters(pernic=True)["lo"].bytes_recv
+        network.read(100.0)
+        client.sendall(bytes(32 << 20))
+        client.close()
+        drain.join()
+        peer.close()
+        moved = read(network, 110.0)["system.net.lo_bytes_s"] * 10.0
+        theirs = psutil.net_io_counters(pernic=True)["lo"].bytes_recv - before
+    assert moved >= 32 << 20
+    assert moved == pytest.approx(theirs, rel=0.05)
+
+
+def test_disk_agrees_with_psutil(tmp_path: Path) -> None:
+    disk = Disk(HERE)
+    before = psutil.disk_io_counters(perdisk=True)
+    disk.read(100.0)
+    with (tmp_path / "written").open("wb") as file:
+        file.write(os.urandom(24 << 20))
+        file.flush()
+        os.fsync(file.fileno())
+    ours = read(disk, 110.0)
+    after = psutil.disk_io_counters(perdisk=True)
+    for name in {series.labels[0][1] for series in disk.columns()}:
+        theirs = (after[name].write_bytes - before[name].write_bytes) / 10.0
+        assert ours[f"system.disk.write_bytes_s[device={name}]"] == pytest.approx(theirs, rel=0.05, abs=64 << 10)
+
+
+def test_process_agrees_with_psutil(busy: psutil.Process) -> None:
+    board = Board()
+    used = busy.cpu_times()
+    old = board.scan(time.monotonic())
+    time.sleep(2.0)  # the span that is measured
+    new = board.scan(time.monotonic())
+    now = busy.cpu_times()
+    name = busy.name()
+    usage = next(usage for usage in board.compare(old, new) if usage.name == name)
+    (mine,) = (process for process in usage.members if process.pid == busy.pid)
+    ours = (new.counters[mine].ticks - old.counters[mine].ticks) / 100.0
+    theirs = now.user + now.system - used.user - used.system
+    assert ours == pytest.approx(theirs, rel=0.05, abs=0.05)
+    assert usage.cpu_percent >= 100.0 * ours / (new.time_s - old.time_s) - 1e-6
+    assert new.counters[mine].rss_pages * os.sysconf("SC_PAGE_SIZE") == pytest.approx(busy.memory_info().rss, rel=0.05)
+
+
+def test_proportional_memory_agrees_with_psutil(busy: psutil.Process, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/busy.pid").write_text(str(busy.pid))
+    cost = OwnCost(Machine(home=tmp_path))
+    for second in range(13):
+        ours = read(cost, float(second))
+    theirs = busy.memory_full_info()
+    assert ours["monitor.pss_bytes"] == pytest.approx(theirs.pss, rel=0.05)
+    assert ours["monitor.rss_bytes"] == pytest.approx(theirs.rss, rel=0.05)
+
+
+def test_process_that_ended_leaves_and_its_number_is_not_followed() -> None:
+    board = Board()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as program:
+        old = board.scan(1.0)
+        assert program.pid in {process.pid for process in old.counters}
+        program.communicate(b"\n")
+    assert program.pid not in {process.pid for process in board.scan(2.0).counters}
+
+
+def test_storage_of_a_home(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/aggregator.db").write_bytes(bytes(5000))
+    (tmp_path / "data/aggregator.db-wal").write_bytes(bytes(700))
+    (tmp_path / "data/aggregator.db-shm").write_bytes(bytes(32768))
+    ours = read(Storage(Machine(home=tmp_path)), 1.0)
+    assert (ours["storage.db_bytes"], ours["storage.wal_bytes"]) == (5000.0, 700.0)
+    assert ours["storage.disk_free_bytes"] == pytest.approx(shutil.disk_usage(tmp_path).free, rel=0.05)
+    assert math.isnan(ours["storage.write_bytes_s"]), "no process of ours runs there"
+
+
+def test_every_sampler_of_this_machine_reads_or_says_why_not(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "run").mkdir()
+    there, reasons = 0, list[str]()
+    for factories in SAMPLERS.values():
+        for factory in factories:
+            try:
+                sampler = factory(Machine(home=tmp_path))
+            except Absent as absent:
+                reasons.append(absent.reason)
+                continue
+            for now_s in (1.0, 2.0):
+                values = sampler.read(now_s)
+                assert len(values) == len(sampler.columns())
+                assert all(isinstance(value, float) for value in values)
+                assert not any(math.isinf(value) for value in values)
+            there += 1
+    assert there >= 10
+    assert all(reasons)
