@@ -79,6 +79,7 @@ async def gateway(ctx: ServiceContext) -> AsyncIterator[None]:
             "ws_conflated_total": hub.conflated_total,
             "live_gaps_total": hub.gaps_total,
             "http_refused_total": doorkeeper.refused_total,
+            "http_malformed_total": http.malformed.total,
             "http_failed_total": doorkeeper.failed_total,
             "http_slow_closed_total": slow.closed_total,
             "ws_rejected_total": ws.rejected_total,

@@ -14,6 +14,7 @@ from grpc_reflection.v1alpha import reflection
 
 from services.gateway.access import Visitor
 from services.gateway.door import Bearer, bearer_token
+from services.gateway.doors import HOST, taken
 
 MAX_MESSAGE_BYTES = 4 << 20
 MAX_METADATA_BYTES = 8 << 10
@@ -145,8 +146,11 @@ class FrontDoor:
         self._server.add_generic_rpc_handlers((self.forwarding,))
 
     async def serve(self, port: int) -> None:
-        """Listens on 127.0.0.1; raises RuntimeError where the port is taken."""
-        self._server.add_insecure_port(f"127.0.0.1:{port}")
+        """Listens on 127.0.0.1; raises PortTaken."""
+        try:
+            self._server.add_insecure_port(f"{HOST}:{port}")
+        except RuntimeError as error:
+            raise taken(port, error) from error
         await self._server.start()
         await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
 

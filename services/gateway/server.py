@@ -1,6 +1,7 @@
 """The listening HTTP server around the app."""
 
 import asyncio
+import logging
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -13,6 +14,21 @@ _MAX_HEADER_BYTES = 8190
 _DRAIN_S = 0.5
 
 
+class Malformed(logging.Filter):
+    """Takes aiohttp's report of bytes that are no HTTP: the sender had its 400, a log line each would let it fill
+    the disk. Faults of handlers are logged by the doorkeeper.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.total = 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Counts, and lets nothing through."""
+        self.total += 1
+        return False
+
+
 class HttpDoor:
     """Serves the app on a socket; `close` tells pages first, then ends."""
 
@@ -21,10 +37,14 @@ class HttpDoor:
     ) -> None:
         self._slow = slow
         self._on_close = on_close
+        self.malformed = Malformed()
+        reports = logging.getLogger("wfmon.http")
+        reports.addFilter(self.malformed)
         self._runner = web.AppRunner(
             app,
             access_log=None,  # addresses hold tickets; what is refused is counted instead
             handle_signals=False,
+            logger=reports,
             keepalive_timeout=_KEEPALIVE_S,
             max_line_size=_MAX_HEADER_BYTES,
             max_field_size=_MAX_HEADER_BYTES,

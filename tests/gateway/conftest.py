@@ -1,0 +1,60 @@
+"""One running stack for the gateway's tests, and a page to look through."""
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.stack import Stack
+
+
+class Page:
+    """A client with the API token."""
+
+    def __init__(self, stack: Stack, http: aiohttp.ClientSession) -> None:
+        self.stack = stack
+        self.http = http
+        self.origin = stack.url("")
+        self.headers = {"Authorization": f"Bearer {stack.token()}", "Content-Type": "application/json"}
+
+    async def get(self, path: str, **headers: str) -> tuple[int, bytes]:
+        """(status, body) of a read."""
+        async with self.http.get(self.stack.url(path), headers={**self.headers, **headers}) as answer:
+            return answer.status, await answer.read()
+
+    async def read(self, path: str) -> Any:
+        """The JSON of a read that must succeed."""
+        status, body = await self.get(path)
+        assert status == 200, body
+        return json.loads(body)
+
+    async def post(self, path: str, body: object, **headers: str) -> tuple[int, Any]:
+        """(status, JSON) of a write."""
+        url, sent = self.stack.url(path), {**self.headers, **headers}
+        async with self.http.post(url, headers=sent, data=json.dumps(body)) as answer:
+            return answer.status, json.loads(await answer.read())
+
+    async def ticket(self) -> str:
+        """A fresh ticket."""
+        return str((await self.post("/api/v1/ticket", {}))[1]["ticket"])
+
+    async def socket(self) -> aiohttp.ClientWebSocketResponse:
+        """An open /ws."""
+        url = self.stack.url(f"/ws?ticket={await self.ticket()}").replace("http:", "ws:")
+        return await self.http.ws_connect(url, headers={"Origin": self.origin}, max_msg_size=0)
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """The whole stack, ready."""
+    with Stack() as running:
+        yield running
+
+
+@pytest.fixture
+async def page(stack: Stack) -> AsyncIterator[Page]:
+    """A client of the running stack."""
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(20)) as http:
+        yield Page(stack, http)
