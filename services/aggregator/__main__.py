@@ -19,6 +19,7 @@ from bus.service import run
 from bus.settings_mirror import Value
 from services.aggregator.api import Answers, MetricsApi
 from services.aggregator.broadcast import LiveVoice, WindowVoice
+from services.aggregator.events import EventMemory
 from services.aggregator.history import History
 from services.aggregator.inbox import Lost, Position
 from services.aggregator.ingest import JOURNAL, Ingest
@@ -58,7 +59,8 @@ async def aggregator(ctx: ServiceContext) -> AsyncIterator[None]:
     live = LiveVoice(composer, ctx.publish, attend)
     windows = WindowVoice(StandingQueries(rings), ctx.publish, attend, ctx.log)
     recorder = Recorder(rings, Recording(ctx.settings.flag), store, records, lambda: ingest.applied, ctx.log)
-    spread = Spread(composer, live, windows, recorder, lambda loss: _tell_loss(ctx, loss))
+    memory = EventMemory()
+    spread = Spread(composer, live, windows, recorder, memory, lambda loss: _tell_loss(ctx, loss))
     stored = {producer: Position(*cursor) for producer, cursor in store.cursors.items()}
 
     async def ask(producer: str, after: Position) -> Held:
@@ -79,11 +81,11 @@ async def aggregator(ctx: ServiceContext) -> AsyncIterator[None]:
         elif prefix.startswith(topics.WINDOWS) and prefix != topics.WINDOWS:
             windows.subscribed(prefix, begins)
 
+    async def kept(start_us: int, end_us: int, kind: str, limit: int) -> list[Event]:
+        return await records.events(start_us, end_us, kind=kind, limit=limit)
+
     async def events(start_us: int, end_us: int, kind: str, limit: int) -> list[Event]:
-        kept = await records.events(start_us, end_us, kind=kind, limit=limit)
-        known = {event.id for event in kept}
-        waiting = [e for e in recorder.unsaved_events if start_us < e.time_us <= end_us and kind in ("", e.kind)]
-        return sorted([*kept, *(e for e in waiting if e.id not in known)], key=lambda e: e.time_us)[-limit:]
+        return await memory.joined(kept, start_us, end_us, kind, limit)
 
     def on_limits(_key: str, _value: Value) -> None:
         keeper.limits = _limits(ctx)
@@ -91,7 +93,7 @@ async def aggregator(ctx: ServiceContext) -> AsyncIterator[None]:
     answers = Answers(
         look=ctx.subscriber.look,
         rings=rings,
-        history=History(rings, RawQuery(store)),
+        history=History(rings, RawQuery(store), lambda: store.index.oldest_us),
         composer=composer,
         windows=windows,
         events=events,

@@ -25,7 +25,7 @@ from services.aggregator.rings import Rings
 from services.aggregator.selection import Selection, selection
 from services.aggregator.standing import Query
 from services.aggregator.statistics import statistic, window_us
-from services.aggregator.steps import by_step, step_ends
+from services.aggregator.steps import Steps, step_ends
 from services.aggregator.table import RING_S, RingTable
 
 Context = grpc.aio.ServicerContext
@@ -118,13 +118,20 @@ class MetricsApi(MetricsServiceServicer):
         except ValueError as fault:
             await _refuse(context, str(fault))
         self._of.look()
-        pasts = await self._of.history.read(chosen, request.start_us, end_us)
-        rows_read = sum(len(past.times_us) for past in pasts)
-        if ends_us is not None:
-            pasts = [
-                Past(p.series, ends_us, by_step(p.values, p.times_us, request.start_us, ends_us, stat)) for p in pasts
-            ]
-        for message in _messages(pasts, rows_read):
+        slices = self._of.history.slices(chosen, request.start_us, end_us, request.step_us or 1)
+        if ends_us is None:
+            rows_read = 0
+            async for _, _, pasts in slices:
+                rows_read += sum(len(past.times_us) for past in pasts)
+                for message in _messages(pasts, rows_read):
+                    yield message
+            if not rows_read:
+                yield pb.QueryRangeResponse(tier=RAW)
+            return
+        steps = Steps(request.start_us, ends_us, request.step_us, stat)
+        async for start_us, slice_end_us, pasts in slices:
+            await steps.take(start_us, slice_end_us, pasts)
+        for message in _messages(steps.answer(), steps.rows_read):
             yield message
 
     async def QueryInstant(

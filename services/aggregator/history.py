@@ -1,6 +1,6 @@
 """The past of a series: committed chunks and the ring, joined without a seam (DESIGN §5.4)."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -13,9 +13,11 @@ from services.aggregator.statistics import Floats, Statistic, Times
 from services.aggregator.table import RingTable
 from services.aggregator.windows import evaluate, stale_after_us
 
+SLICE_US = 3_600_000_000
+
 
 class Past(NamedTuple):
-    """Rows of one series in wall time, ascending; a row where it is absent is left out or NaN."""
+    """Rows of one series in wall time, ascending; those where it is absent are left out."""
 
     series: Series
     times_us: Times
@@ -33,9 +35,31 @@ class Chunks(Protocol):
 class History:
     """Rows of any time: the newest five minutes from the rings, what is older from chunks."""
 
-    def __init__(self, rings: Rings, chunks: Chunks) -> None:
+    def __init__(self, rings: Rings, chunks: Chunks, oldest_chunk_us: Callable[[], int]) -> None:
         self._rings = rings
         self._chunks = chunks
+        self._oldest_chunk_us = oldest_chunk_us
+
+    async def slices(
+        self, chosen: Selection, start_us: int, end_us: int, step_us: int = 1
+    ) -> AsyncIterator[tuple[int, int, list[Past]]]:
+        """(start, end] in pieces of about an hour, each with its rows: no question holds a day in memory.
+
+        The edges lie whole steps after `start_us`. What is older than anything held is left out.
+        """
+        length_us = max(1, SLICE_US // step_us) * step_us
+        known = [self._oldest_chunk_us(), *(self._first_us(table) for table in self._rings.tables_with(chosen.metric))]
+        oldest_us = min((time_us for time_us in known if time_us), default=end_us)
+        a = start_us + max(0, oldest_us - 1 - start_us) // step_us * step_us
+        while a < end_us:
+            b = min(a + length_us, end_us)
+            yield a, b, await self.read(chosen, a, b)
+            a = b
+
+    @staticmethod
+    def _first_us(table: RingTable) -> int:
+        a, b = table.positions(table.first)
+        return int(table.times_us[a:b].min()) if b > a else 0
 
     async def read(self, chosen: Selection, start_us: int, end_us: int) -> list[Past]:
         """Rows in (start, end] of each series chosen, sorted by series. Series without rows are left out."""
@@ -44,7 +68,7 @@ class History:
         everything_recent = known and all(self._reaches_back_to(series, start_us) for series in known)
         parts: dict[Series, list[Past]] = {}
         old = [] if everything_recent else await self._chunks.read(to_selector(chosen), start_us, end_us)
-        for past in (Past(*one) for one in old):
+        for past in (_present(Past(*one)) for one in old):
             oldest_us = self._oldest_us(past.series)
             if oldest_us is not None:
                 before = past.times_us < oldest_us
@@ -61,8 +85,7 @@ class History:
         longest_us = max([stale_after_us(rate) for rate in rates.values()], default=stale_after_us(1.0))
         result = {}
         for past in await self.read(chosen, end_us - (length_us or longest_us + 1), end_us):
-            there = ~np.isnan(past.values)
-            values, times_us = past.values[there], past.times_us[there]
+            values, times_us = past.values, past.times_us
             if not length_us:
                 values, times_us = values[-1:], times_us[-1:]
             stale_us = stale_after_us(rates.get(past.series, 1.0))
@@ -103,6 +126,11 @@ class History:
     def _reaches_back_to(self, series: Series, start_us: int) -> bool:
         oldest_us = self._oldest_us(series)
         return oldest_us is not None and oldest_us <= start_us
+
+
+def _present(past: Past) -> Past:
+    there = ~np.isnan(past.values)
+    return past if there.all() else Past(past.series, past.times_us[there], past.values[there])
 
 
 def _joined(series: Series, parts: list[Past]) -> Past:

@@ -47,6 +47,7 @@ class Watcher(Protocol):
     def rows(self, batch: Batch, *, stored: bool) -> None: ...
     def event(self, event: Event, *, stored: bool) -> None: ...
     def lost(self, loss: Lost) -> None: ...
+    def refused(self, batch: Batch, reason: str) -> None: ...
 
 
 class Ingest:
@@ -144,6 +145,8 @@ class Ingest:
                     self._watcher.rows(item, stored=stored)
         except (RingFull, KeyError) as refusal:
             self._reject(str(refusal))
+            if isinstance(item, Batch) and not stored:
+                self._watcher.refused(item, str(refusal))
 
     def _reject(self, reason: str) -> None:
         self.rejected += 1

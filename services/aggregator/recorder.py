@@ -11,6 +11,7 @@ from wfmonitor.v1.event_pb2 import Event
 
 from bus.database import DatabaseReplaced, DiskFull
 from bus.logs import ServiceLogger
+from services.aggregator.batch import Batch
 from services.aggregator.inbox import Position
 from services.aggregator.recording import Recording
 from services.aggregator.rings import Rings
@@ -64,10 +65,9 @@ class Recorder:
         if kept is not None and len(self._unsaved) < MAX_UNSAVED_EVENTS:
             self._unsaved.append(kept)
 
-    @property
-    def unsaved_events(self) -> list[Event]:
-        """Events that are not in the file yet."""
-        return list(self._unsaved)
+    def refused(self, batch: Batch) -> None:
+        """Counts what the rings had no room for."""
+        self._store.lost("refused", str(batch.key), batch.samples)
 
     async def flush(self) -> bool:
         """Commits all that is new. False: it waits (the store says why), and goes with a later flush."""

@@ -1,6 +1,5 @@
 """What came in goes on to whoever watches: the live frame, the windows, the recorder."""
 
-from collections import OrderedDict
 from collections.abc import Callable
 
 from wfmonitor.v1.event_pb2 import Event
@@ -9,12 +8,10 @@ from wfmonitor.v1.process_pb2 import ProcessTable
 
 from services.aggregator.batch import Batch
 from services.aggregator.broadcast import LiveVoice, WindowVoice
+from services.aggregator.events import EventMemory
 from services.aggregator.inbox import Lost
 from services.aggregator.live import LiveComposer
 from services.aggregator.recorder import Recorder
-
-# Ids of events seen of late: some are told several times, so that who was away hears them as well.
-MEMORY_OF_EVENTS = 4096
 
 
 class Spread:
@@ -26,6 +23,7 @@ class Spread:
         live: LiveVoice,
         windows: WindowVoice,
         recorder: Recorder,
+        events: EventMemory,
         tell_loss: Callable[[Lost], None],
     ) -> None:
         self._composer = composer
@@ -33,7 +31,7 @@ class Spread:
         self._windows = windows
         self._recorder = recorder
         self._tell_loss = tell_loss
-        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._events = events
 
     def rows(self, batch: Batch, *, stored: bool) -> None:
         if self._live.listening and not stored:
@@ -42,17 +40,15 @@ class Spread:
         self._windows.news()
 
     def event(self, event: Event, *, stored: bool) -> None:
-        if not event.id or event.id in self._seen:
-            return
-        self._seen[event.id] = None
-        if len(self._seen) > MEMORY_OF_EVENTS:
-            self._seen.popitem(last=False)
-        if stored:
+        if not self._events.take(event) or stored:
             return
         self._recorder.event(event)
         if self._live.listening:
             self._composer.event(event)
             self._live.news()
+
+    def refused(self, batch: Batch, reason: str) -> None:
+        self._recorder.refused(batch)
 
     def lost(self, loss: Lost) -> None:
         self._tell_loss(loss)

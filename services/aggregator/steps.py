@@ -4,15 +4,21 @@ Steps are laid out as the rows of a matrix, so that the statistics of windows se
 about the same length share one matrix: a burst in one step does not make all others as wide.
 """
 
+import asyncio
+from collections.abc import Sequence
 from math import ceil, nan
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bus.series import Series
+from services.aggregator.history import Past
 from services.aggregator.statistics import Floats, Statistic, Times
 
 # An answer of more points is a drawing nobody can see and 1.5 MiB a series.
 MAX_STEPS = 100_000
+# So many rows take a millisecond or two; more are worked on beside the loop, which has frames to send.
+IN_THE_LOOP = 20_000
 
 
 def step_ends(start_us: int, end_us: int, step_us: int) -> Times:
@@ -24,6 +30,38 @@ def step_ends(start_us: int, end_us: int, step_us: int) -> Times:
     if count > MAX_STEPS:
         raise ValueError(f"step_us: {count} steps are more than {MAX_STEPS}; take a longer step or a shorter range")
     return start_us + step_us * np.arange(1, count + 1, dtype=np.int64)
+
+
+class Steps:
+    """The answer to a range question, filled slice by slice; a slice ends where a step does, or with the range."""
+
+    def __init__(self, start_us: int, ends_us: Times, step_us: int, stat: Statistic) -> None:
+        self._start_us = start_us
+        self._ends_us = ends_us
+        self._step_us = step_us
+        self._stat = stat
+        self._values: dict[Series, Floats] = {}
+        self.rows_read = 0
+
+    async def take(self, start_us: int, end_us: int, pasts: Sequence[Past]) -> None:
+        """The rows in (start, end], start a whole number of steps after the range's."""
+        first = (start_us - self._start_us) // self._step_us
+        last = -((end_us - self._start_us) // -self._step_us)
+        ends_us = self._ends_us[first:last]
+        for past in pasts:
+            self.rows_read += len(past.times_us)
+            if past.series not in self._values:
+                self._values[past.series] = np.full(len(self._ends_us), nan)
+            work = (past.values, past.times_us, start_us, ends_us, self._stat)
+            if len(past.times_us) > IN_THE_LOOP:
+                values = await asyncio.to_thread(by_step, *work)
+            else:
+                values = by_step(*work)
+            self._values[past.series][first:last] = values
+
+    def answer(self) -> list[Past]:
+        """Each series with its value at the end of each step, NaN absent."""
+        return [Past(series, self._ends_us, self._values[series]) for series in sorted(self._values)]
 
 
 def by_step(values: Floats, times_us: Times, start_us: int, ends_us: Times, stat: Statistic) -> Floats:

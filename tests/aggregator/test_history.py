@@ -1,5 +1,7 @@
 """Chunks and ring as one past."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from wfmonitor.v1.metrics_service_pb2 import Selector
@@ -8,9 +10,14 @@ from services.aggregator.history import History, Past
 from services.aggregator.rings import Rings
 from services.aggregator.selection import Selection
 from services.aggregator.statistics import statistic
+from services.aggregator.steps import Steps, by_step, step_ends
 from tests.aggregator.tables import CPU, START_US, batch, process
 
 SECOND = 1_000_000
+
+
+def past_of(rings: Rings, rows: dict) -> History:
+    return History(rings, Written(rows), lambda: min((t for pairs in rows.values() for t, _ in pairs), default=0))
 
 
 class Written:
@@ -39,7 +46,7 @@ def second(n: int) -> int:
 async def test_rows_in_both_are_told_once() -> None:
     rings = Rings()
     rings.append(batch([second(n) for n in range(5, 10)], {CPU: [float(n) for n in range(5, 10)]}, rate_hz=1.0))
-    history = History(rings, Written({CPU: [(second(n), float(n)) for n in range(8)]}))
+    history = past_of(rings, {CPU: [(second(n), float(n)) for n in range(8)]})
     (past,) = await history.read(Selection("system.cpu.percent"), START_US, second(100))
     assert past.values.tolist() == [float(n) for n in range(1, 10)]
     assert past.times_us.tolist() == [second(n) for n in range(1, 10)]
@@ -49,14 +56,14 @@ async def test_what_the_rings_hold_needs_no_disk() -> None:
     rings = Rings()
     rings.append(batch([second(n) for n in range(10)], {CPU: [1.0] * 10}, rate_hz=1.0))
     written = Written({})
-    await History(rings, written).read(Selection("system.cpu.percent"), second(3), second(9))
+    await History(rings, written, lambda: 0).read(Selection("system.cpu.percent"), second(3), second(9))
     assert written.asked == 0
 
 
 async def test_series_of_gone_sources_are_found_on_disk() -> None:
     rings = Rings()
     rings.append(batch([second(50)], {process(1): [1.0]}, rate_hz=1.0, source="process"))
-    history = History(rings, Written({process(2): [(second(1), 2.0)]}))
+    history = past_of(rings, {process(2): [(second(1), 2.0)]})
     pasts = await history.read(Selection("process.cpu_percent"), START_US, second(60))
     assert [past.series for past in pasts] == [process(1), process(2)]
     (one,) = await history.read(Selection("process.cpu_percent", "process:#2"), START_US, second(60))
@@ -67,7 +74,7 @@ async def test_series_that_moved_to_another_rate_is_one_line() -> None:
     rings = Rings()
     rings.append(batch([second(n) for n in range(3)], {CPU: [0.0, 1.0, 2.0]}, rate_hz=1.0, group=3))
     rings.append(batch([second(n) for n in range(3, 6)], {CPU: [3.0, 4.0, 5.0]}, rate_hz=10.0, group=2))
-    (past,) = await History(rings, Written({})).read(Selection("system.cpu.percent"), START_US - 1, second(9))
+    (past,) = await past_of(rings, {}).read(Selection("system.cpu.percent"), START_US - 1, second(9))
     assert past.values.tolist() == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
 
 
@@ -75,15 +82,41 @@ async def test_wall_clock_set_back_leaves_times_in_order() -> None:
     rings = Rings()
     rings.append(batch([second(10), second(11)], {CPU: [1.0, 2.0]}, boot_us=[10, 20], rate_hz=1.0))
     rings.append(batch([second(5)], {CPU: [3.0]}, boot_us=[SECOND], rate_hz=1.0))
-    (past,) = await History(rings, Written({})).read(Selection("system.cpu.percent"), START_US, second(20))
+    (past,) = await past_of(rings, {}).read(Selection("system.cpu.percent"), START_US, second(20))
     assert past.times_us.tolist() == [second(5), second(10), second(11)]
     assert past.values.tolist() == [3.0, 1.0, 2.0]
 
 
 async def test_window_over_the_past_knows_staleness() -> None:
-    history = History(Rings(), Written({CPU: [(second(n), float(n)) for n in range(10)]}))
+    history = past_of(Rings(), {CPU: [(second(n), float(n)) for n in range(10)]})
     chosen = Selection("system.cpu.percent")
     assert await history.window(chosen, second(9), 4 * SECOND, statistic("avg")) == {CPU: 7.5}
     late = await history.window(chosen, second(13), 10 * SECOND, statistic("avg"))
     assert np.isnan(late[CPU])
     assert await history.window(chosen, second(5) + 10, 0, statistic("last")) == {CPU: pytest.approx(5.0)}
+
+
+async def test_a_long_past_comes_in_slices_that_end_with_steps() -> None:
+    hours = {CPU: [(second(n * 60), float(n)) for n in range(1, 301)]}
+    history = past_of(Rings(), hours)
+    step_us = 7 * 60 * SECOND
+    slices = [found async for found in history.slices(Selection(CPU.metric), 0, second(18_000), step_us)]
+    assert len(slices) == 6
+    assert sum(len(past.times_us) for _, _, pasts in slices for past in pasts) == 300
+    assert all(start % step_us == 0 for start, _, _ in slices)
+    assert [b[0] - a[1] for a, b in pairwise(slices)] == [0] * 5
+    assert slices[-1][1] == second(18_000)
+
+
+async def test_steps_over_slices_equal_one_over_all() -> None:
+    rows = [(second(n * 10), float(n % 17)) for n in range(1, 1500)]
+    history = past_of(Rings(), {CPU: rows})
+    start, end, step = START_US, second(15_000), 700 * SECOND
+    ends = step_ends(start, end, step)
+    steps = Steps(start, ends, step, statistic("p95"))
+    async for a, b, pasts in history.slices(Selection(CPU.metric), start, end, step):
+        await steps.take(a, b, pasts)
+    (one,) = steps.answer()
+    times, values = np.array([t for t, _ in rows]), np.array([v for _, v in rows])
+    np.testing.assert_array_equal(one.values, by_step(values, times, start, ends, statistic("p95")))
+    assert steps.rows_read == 1499
