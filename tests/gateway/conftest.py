@@ -1,13 +1,14 @@
 """One running stack for the gateway's tests, and a page to look through."""
 
 import json
+import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import aiohttp
 import pytest
 
-from tests.stack import Stack
+from tests.stack import Stack, wait_until
 
 
 class Page:
@@ -48,9 +49,19 @@ class Page:
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    """The whole stack, ready."""
+    """The whole stack, with the first values of the collector in the aggregator."""
     with Stack() as running:
+        wait_until(lambda: measures(running), 10, "the first value of system.cpu.percent")
         yield running
+
+
+def measures(stack: Stack) -> bool:
+    """Whether the aggregator has a value of the CPU's load."""
+    url = stack.url("/api/v1/series?metric=system.cpu.percent")
+    asked = urllib.request.Request(url, headers={"Authorization": f"Bearer {stack.token()}"})
+    with urllib.request.urlopen(asked, timeout=5) as answer:
+        series = json.load(answer)["series"]
+    return bool(series) and series[0]["newest"] is not None
 
 
 @pytest.fixture
