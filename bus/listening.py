@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 import zmq
 
+from bus.clock import until_beat_s
 from bus.home import Home
 from bus.transport import Publisher, connected, endpoints
 
@@ -111,7 +112,7 @@ class Subscriber:
         """Hands on what has come up to now."""
         self._drain()
         if self._pace_s and self._timer is None and not self._closed:
-            self._timer = self._loop.call_later(self._pace_s, self._look_again)
+            self._timer = self._loop.call_later(until_beat_s(every_s=self._pace_s), self._look_again)
 
     def _look_again(self) -> None:
         self._timer = None

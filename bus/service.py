@@ -26,7 +26,7 @@ from typing import Any
 import zmq
 from wfmonitor.v1.health_pb2 import ServiceState
 
-from bus.clock import wall_us
+from bus.clock import until_beat_s, wall_us
 from bus.context import ServiceContext
 from bus.crash import EXIT_FAILED, EXIT_REFUSED, keep_crash
 from bus.home import Home, HomeError
@@ -38,7 +38,6 @@ from bus.samples import SampleProducer
 
 Body = Callable[[ServiceContext], AbstractAsyncContextManager[None]]
 
-HEARTBEAT_S = 1.0
 DRAIN_S = 2.0
 # About the last 10 minutes of one service's own figures.
 _RING_BYTES = 512 * 1024
@@ -152,7 +151,7 @@ async def _beat(ctx: ServiceContext, stop: asyncio.Event) -> None:
         if parent is not None and os.getppid() != parent:
             ctx.log.warning("supervisord has gone; stopping with it")
             stop.set()
-        await asyncio.sleep(HEARTBEAT_S)
+        await asyncio.sleep(until_beat_s())
 
 
 def _reload(ctx: ServiceContext, follows_settings: bool) -> None:

@@ -11,6 +11,7 @@ from wfmonitor.v1.metrics_service_pb2_grpc import add_MetricsServiceServicer_to_
 
 from bus import topics
 from bus.ballast import Ballast
+from bus.clock import until_beat_s
 from bus.context import ServiceContext
 from bus.database import Quarantined
 from bus.journal.replay import Held, pull
@@ -128,7 +129,7 @@ async def _each_second(
     ctx: ServiceContext, own: OwnFigures, ingest: Ingest, rings: Rings, store: Store, recorder: Recorder
 ) -> None:
     while True:
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(until_beat_s())
         own.write()
         newest_us = max((table.newest_us for table in rings), default=0)
         rings.drop_before(newest_us - 2 * RING_S * 1_000_000)

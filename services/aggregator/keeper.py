@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import peewee
 
 from bus.ballast import Ballast
-from bus.clock import wall_us
+from bus.clock import until_beat_s, wall_us
 from bus.database import DatabaseReplaced, DiskFull
 from services.aggregator.chunk_form import Chunk, verify
 from services.aggregator.chunk_index import ChunkRef
@@ -60,7 +60,7 @@ class Keeper:
                     busy = await self.step()
             except (DiskFull, DatabaseReplaced, peewee.PeeweeException, sqlite3.Error, OSError) as error:
                 log.warning("the store could not be kept in shape, trying again: %s", error)
-            await asyncio.sleep(PAUSE_S)
+            await asyncio.sleep(until_beat_s(every_s=PAUSE_S))
 
     async def step(self) -> bool:
         """One piece of what is due; False when nothing is."""

@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from bus.clock import until_beat_s
 from bus.context import ServiceContext
 from bus.service import run
 from services.collector.collector import Collector
@@ -53,7 +54,7 @@ async def report(ctx: ServiceContext, work: Collector) -> None:
             ctx.counters[f"sampler_cpu_percent.{subject}"] = percent
         ctx.counters["sampler_errors_total"] = work.errors()
         ctx.counters["missed_ticks_total"] = sum(group.pace.missed for group in work.groups.values())
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(until_beat_s())
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from bus.clock import boot_us, wall_us
+from bus.clock import boot_us, until_beat_s, wall_us
 from services.collector.assembly import TableRow
 from services.collector.budget import Budget
 from services.collector.clockwork import Clockwork
@@ -19,7 +19,6 @@ from services.collector.placement import choose
 from services.collector.sampler import GROUPS, Factory, Machine
 from services.collector.timeline import ClockStep, Instant, Timeline
 
-HOUSE_EVERY_S = 1.0
 DEFAULT_RATES_HZ = {"render": 60.0, "resource": 10.0, "trend": 1.0}
 
 Setting = Callable[[str, object], object]
@@ -97,7 +96,7 @@ class Collector:
 
     def _keep_house(self) -> None:
         while not self._stopping:
-            self._news.wait(HOUSE_EVERY_S)
+            self._news.wait(until_beat_s())
             self._news.clear()
             if not self._stopping:
                 self.house(time.monotonic())

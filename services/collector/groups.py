@@ -6,14 +6,14 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 
-from bus.clock import boot_us, wall_us
+from bus.clock import BEAT_PHASE_S, boot_us, wall_us
 from services.collector.assembly import Assembly, TableRow
 from services.collector.guard import Guard
 from services.collector.pace import Pace, Tick
 from services.collector.scheduler import Ticker
 
-# Trend reads begin off the grid of the resource group, so that they do not delay it.
-PHASE_S = {"render": 0.0, "resource": 0.0, "trend": 0.05}
+# Trend reads begin off the grid of the resource group, so that they do not delay it, and on the services' beat.
+PHASE_S = {"render": 0.0, "resource": 0.0, "trend": BEAT_PHASE_S}
 
 Write = Callable[[str, float, TableRow, int, int], None]
 """Called as `write(group, rate_hz, row, time_us, boot_us)` on the very tick."""

@@ -16,7 +16,7 @@ from wfmonitor.v1.health_pb2 import Health, ServiceState
 from zmq.auth.base import Authenticator
 
 from bus import topics
-from bus.clock import monotonic_s, wall_us
+from bus.clock import monotonic_s, until_beat_s, wall_us
 from bus.crash import EXIT_FAILED, EXIT_REFUSED, keep_crash
 from bus.home import Home, HomeError
 from bus.keys import BusKeys, load_or_make
@@ -25,7 +25,6 @@ from bus.logs import ServiceLogger, open_log
 from bus.transport import Publisher, endpoints, harden
 
 NAME = "forwarder"
-_BEAT_S = 1.0
 # Others connect again within half a second (bus/transport.py), and shall hear soon that the bus is back.
 _FIRST_BEATS_S = 0.1
 _FIRST_BEATS = 10
@@ -108,7 +107,7 @@ def serve_until(
         now_s = monotonic_s()
         if now_s >= due_s:
             beats += 1
-            due_s = now_s + (_BEAT_S if beats > _FIRST_BEATS else _FIRST_BEATS_S)
+            due_s = now_s + (until_beat_s(now_s) if beats > _FIRST_BEATS else _FIRST_BEATS_S)
             publisher.send(topics.health(NAME), _health(started_us).SerializeToString())
             if parent is not None and os.getppid() != parent:
                 log.warning("supervisord has gone; stopping with it")

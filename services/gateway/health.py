@@ -7,6 +7,7 @@ from aiohttp import web
 from wfmonitor.v1.health_pb2 import Health, ServiceState
 
 from bus import topics
+from bus.clock import until_beat_s
 from bus.context import ServiceContext
 from services.gateway.front_door import FrontDoor
 from services.gateway.metrics_api import json_response
@@ -47,7 +48,7 @@ class HealthWatch:
                 if said.get(service) is not serving:
                     said[service] = serving
                     await front.say(service, serving)
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(until_beat_s())
 
     def _on_health(self, _topic: str, payload: bytes) -> None:
         health = Health.FromString(payload)

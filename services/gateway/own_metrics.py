@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 from wfmonitor.v1.sample_pb2 import RateGroup
 
-from bus.clock import boot_us, wall_us
+from bus.clock import boot_us, until_beat_s, wall_us
 from bus.samples import SampleProducer
 from bus.series import Series
 
@@ -24,7 +24,7 @@ async def report(
     columns = tuple(sorted(series.values()))
     names = {one: name for name, one in series.items()}
     while True:
-        await asyncio.sleep(_EACH_S)
+        await asyncio.sleep(until_beat_s())
         figures = read()
         counters.update(figures)
         table.write(columns, [wall_us()], [boot_us()], [figures[names[column]] for column in columns])

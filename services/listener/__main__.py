@@ -14,7 +14,7 @@ import zmq
 from supervisor import childutils
 from supervisor.states import ProcessStates
 
-from bus.clock import monotonic_s, wall_us
+from bus.clock import monotonic_s, until_beat_s, wall_us
 from bus.crash import EXIT_REFUSED, read_crash
 from bus.home import Home, HomeError
 from bus.locks import AlreadyRunning, hold_pid_file
@@ -23,8 +23,6 @@ from bus.supervision import LISTENER, SERVICES
 from bus.transport import Publisher
 from services.listener.backoff import BackOff
 from services.listener.voice import Voice
-
-_BEAT_S = 1.0
 
 
 class Listener:
@@ -112,7 +110,7 @@ class Listener:
                 self._log.warning("supervisord does not answer", error=str(error))
                 self._backoff.ended(service, now_s)
         if now_s >= self._beat_due_s:
-            self._beat_due_s = now_s + _BEAT_S
+            self._beat_due_s = now_s + until_beat_s(now_s)
             self._voice.beat(now_s, {name: self._backoff.restarts(name) for name in SERVICES})
         return self._backoff.wait_s(now_s, self._beat_due_s - now_s)
 
