@@ -9,7 +9,6 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-from bus.home import Home, HomeError
 from services.cli.errors import FAILED, INTERRUPTED, PIPE_CLOSED, USAGE, CliError
 from services.cli.registry import COMMANDS
 
@@ -24,6 +23,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if called is None:
         parser.print_help()
         return USAGE
+    from bus.home import Home, HomeError  # late: it costs more than all that --help needs
+
     try:
         code: int = called.run(args, Home.resolve(args.home))
         sys.stdout.flush()

@@ -50,7 +50,7 @@ def starting(home: Home) -> Iterator[None]:
         raise CliError(f"another start is under way: {error}") from None
 
 
-def launch(home: Home, output: int) -> subprocess.Popen[bytes]:
+def launch(home: Home) -> subprocess.Popen[bytes]:
     """Start supervisord and with it every service, all at once. Raises CliError where a port is taken."""
     check_free(home)
     conf = render_supervisor_conf(home, sys.executable)
@@ -58,7 +58,7 @@ def launch(home: Home, output: int) -> subprocess.Popen[bytes]:
     make_token(home)
     # Left by one that was killed; a new supervisord would wait for it to answer.
     (home.run / "supervisor.sock").unlink(missing_ok=True)
-    return Supervisor(home).start(output)
+    return Supervisor(home).start()
 
 
 def make_token(home: Home) -> None:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from typing import IO, Any, cast
+from typing import Any, cast
 
 from bus.home import Home
 from services.cli.errors import CliError, NotRunning
@@ -59,12 +59,17 @@ class Supervisor:
     def not_running(self) -> NotRunning:
         return NotRunning(f"the monitor is not running on {self._home.root}; {START_HINT}")
 
-    def start(self, output: int | IO[bytes]) -> subprocess.Popen[bytes]:
-        """Start supervisord with the configuration of the home, in a session of its own."""
+    def start(self) -> subprocess.Popen[bytes]:
+        """Start supervisord with the configuration of the home; it outlives us unless we end it."""
         command = [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(self._home.root / "supervisor.conf")]
         # Of its own session, so that Ctrl-C at our terminal comes to us alone and we end it in order.
+        # What it prints stands in its log as well; a pipe to us would end it when we are killed.
         return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
 
     def stop(self, timeout_s: float) -> None:

@@ -79,9 +79,15 @@ def tell_condition(ctx: ServiceContext, store: Store) -> None:
     for complaint in store.complaints:
         ctx.log.warning(complaint)
     if lost := store.database.quarantined:
-        title = f"settings, consents and audit began anew: {lost.reason}; the old file is {lost.path}"
-        ctx.emit("quarantine", "monitor:governance", title)
-        ctx.log.error(title)
+        tell_loss(ctx, f"{lost.reason}; the broken file was kept as {lost.path}")
+    store.on_replaced = lambda replaced: tell_loss(ctx, str(replaced))
+
+
+def tell_loss(ctx: ServiceContext, what: str) -> None:
+    """Say that consents and audit began anew, in the log and on everybody's charts."""
+    title = f"settings were restored, consents and audit chain began anew: {what}"
+    ctx.emit("quarantine", "monitor:governance", title)
+    ctx.log.error(title)
 
 
 if __name__ == "__main__":

@@ -76,6 +76,18 @@ class Ledger:
         """Return every setting with the value in force."""
         return in_force(self.stored())[0]
 
+    def is_fresh(self) -> bool:
+        """Return whether nothing was ever changed in this file."""
+        return not ChangeRow.select().exists()
+
+    def restore(self, plan: Plan) -> None:
+        """Bring settings back that were in force before this file began."""
+        if plan.steps:
+            self.commit(plan, SELF)
+            now = self._now_us()
+            details = details_text({"settings": str(len(plan.steps)), "why": "the database began anew"})
+            chain.append([AuditRecord(f"restore:{new_id(now)}", now, SELF, "settings.restored", details)])
+
     def snapshot(self) -> Snapshot:
         return Snapshot(self.values(), *self.head())
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from bus import settings_catalogue as catalogue
 from bus.settings_catalogue import SettingError, UnknownSetting
+from services.collector.samplers import SAMPLERS
 
 SPECS = catalogue.settings_catalogue()
 SERVICES = {"collector", "aggregator", "gateway", "governance"}
@@ -33,6 +34,11 @@ def test_every_setting_explains_itself(key: str) -> None:
         assert spec.maximum is not None
     if spec.type == "choice":
         assert len(spec.choices) >= 2
+
+
+def test_every_sampler_has_its_switch_and_every_switch_its_sampler() -> None:
+    switches = {key.split(".")[2] for key in SPECS if key.startswith("collector.sampler.")}
+    assert switches == set(SAMPLERS)
 
 
 def test_defaults_are_those_of_the_privacy_contract() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import socket
 import stat
 import subprocess
@@ -38,24 +39,22 @@ def home(tmp_path: Path) -> Home:
     return made
 
 
+def cpu_s(*command: str) -> float:
+    """CPU time of a command in seconds: on a busy machine the wall clock measures the others."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, *command], check=True, capture_output=True, env={**os.environ, "PYTHONPATH": "."})
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
 def test_help_lists_every_command_and_comes_at_once() -> None:
-    spent_s = []
-    for _ in range(5):
-        began_s = time.perf_counter()
-        shown = wfmon("--help")
-        spent_s.append(time.perf_counter() - began_s)
+    shown = wfmon("--help")
     assert shown.returncode == 0
     for command in COMMANDS:
         assert f"  {command.name} " in shown.stdout
         assert command.summary in shown.stdout
-    bare_s = min(_bare_start() for _ in range(5))
-    assert min(spent_s) < max(0.150, bare_s * 1.25 + 0.1), f"{min(spent_s):.3f} s, a bare python {bare_s:.3f} s"
-
-
-def _bare_start() -> float:
-    began_s = time.perf_counter()
-    subprocess.run([sys.executable, "-c", "pass"], check=True)
-    return time.perf_counter() - began_s
+    ours, bare = (min(cpu_s(*words) for _ in range(5)) for words in (("-m", "services.cli", "--help"), ("-c", "pass")))
+    assert ours <= max(0.150, bare * 1.25 + 0.05), f"{ours:.3f} s of CPU time, a bare python {bare:.3f} s"
 
 
 @pytest.mark.parametrize("command", [command.name for command in COMMANDS])

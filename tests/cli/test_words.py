@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from bus.catalogue import catalogue
 from bus.settings_catalogue import SettingError, settings_catalogue
 from services.cli import text
-from services.cli.foreground import told
 from services.cli.selector import parse
 from services.cli.typed_value import shown, typed
 
@@ -134,20 +133,3 @@ def test_span_of_time(seconds: float, read: str) -> None:
 
 def test_terminal_escapes_in_names_are_made_visible() -> None:
     assert text.printable("a\x1b[2Jb\r\n") == "a\\x1b[2Jb\\r\\n"
-
-
-@pytest.mark.parametrize(
-    ("line", "said"),
-    [
-        ("2026-01-01 10:00:00,1 INFO spawned: 'gateway' with pid 12", "gateway started (pid 12)"),
-        ("2026-01-01 10:00:00,1 INFO exited: gateway (exit status 1; not expected)", "gateway ended (exit status 1)"),
-        (
-            "2026-01-01 10:00:00,1 WARN exited: collector (terminated by SIGKILL; not expected)",
-            "collector ended (terminated by SIGKILL)",
-        ),
-        ("2026-01-01 10:00:00,1 INFO success: gateway entered RUNNING state", ""),
-        ("rubbish", ""),
-    ],
-)
-def test_line_of_supervisord_is_told_shortly(line: str, said: str) -> None:
-    assert told(line) == said

@@ -181,7 +181,6 @@ async def test_whatever_is_done_the_journal_tells_the_settings_and_undo_leads_ba
     ("event", "field"),
     [
         (AuditEvent(id="", time_us=1, actor="person:page", type="a.b"), "id"),
-        (AuditEvent(id="change:1", time_us=1, actor="person:page", type="a.b"), "id"),
         (AuditEvent(id="1", time_us=0, actor="person:page", type="a.b"), "time_us"),
         (AuditEvent(id="1", time_us=1, actor="somebody", type="a.b"), "actor"),
         (AuditEvent(id="1", time_us=1, actor="person:page", type="Something happened"), "type"),
@@ -191,6 +190,12 @@ async def test_whatever_is_done_the_journal_tells_the_settings_and_undo_leads_ba
 def test_bad_audit_event_is_refused_by_its_field(event: AuditEvent, field: str) -> None:
     with pytest.raises(BadAuditEvent, match=f"^{field}:"):
         to_record("1/audit/gateway/", event.SerializeToString())
+
+
+def test_audit_event_may_not_come_under_a_name_of_our_own() -> None:
+    event = AuditEvent(id="1", time_us=1, actor="person:page", type="setting.changed")
+    with pytest.raises(BadAuditEvent, match="none of our services"):
+        to_record("1/audit/change/", event.SerializeToString())
 
 
 async def test_audit_events_come_into_the_chain_once_and_in_order(store: Store) -> None:

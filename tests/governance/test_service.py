@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import grpc
@@ -175,10 +177,14 @@ def test_wrong_requests_are_told_what_is_wrong(
     assert sentence in (refused.value.details() or "")
 
 
-def test_broken_file_is_put_away_and_said(house: House) -> None:
+def test_broken_file_is_put_away_and_turns_no_recording_on_again(house: House) -> None:
     path = house.home.database("governance")
-    Store(path, house.home.quarantine).close()
+    with closing(Store(path, house.home.quarantine)) as store:
+        asyncio.run(store.change("recording.enabled", "false", "person:page"))
     path.write_bytes(b"rubbish" * 1000)
     house.start("governance")
-    assert house.value(RATE) == "10.0"
+    assert house.value("recording.enabled") == "false"
     assert list(house.home.quarantine.iterdir())
+    types = [row.event.type for row in house.settings.ListAudit(pb.ListAuditRequest(limit=200)).rows]
+    assert "settings.restored" in types
+    assert house.settings.VerifyAudit(pb.VerifyAuditRequest()).intact

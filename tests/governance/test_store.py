@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
+import stat
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wfmonitor.v1.control_pb2 import ControlChange
 
-from bus.settings_catalogue import SettingError, consent_specs
+from bus.database import DatabaseReplaced
+from bus.settings_catalogue import SettingError, consent_specs, defaults, to_json
 from services.governance.audit import AuditRecord, details_text
 from services.governance.ledger import UnknownChange
 from services.governance.plan import Refused
@@ -197,6 +201,49 @@ async def test_setting_of_an_older_version_is_ignored_and_said(tmp_path: Path) -
     assert "collector.rate.gone_hz" in second.complaints[0]
     assert [change.key for change in await second.changes("", 10)] == ["collector.rate.gone_hz"]
     second.close()
+
+
+async def test_chosen_settings_come_back_into_a_database_that_began_anew_but_no_consent(tmp_path: Path) -> None:
+    path = tmp_path / "governance.db"
+    with closing(Store(path, tmp_path / "quarantine")) as store:
+        await store.change("recording.enabled", "false", "person:page")
+        await store.set_consent(CONSENT, True, WORDING, "person:page")
+        assert stat.S_IMODE((tmp_path / "governance.settings.json").stat().st_mode) == 0o600
+    path.write_bytes(b"rubbish" * 1000)
+    with closing(Store(path, tmp_path / "quarantine")) as fresh:
+        assert await value(fresh, "recording.enabled") == "false"
+        assert await value(fresh, NAMES) == "false"
+        assert await fresh.consents() == []
+        assert await kinds(fresh) == ["setting.changed", "settings.restored"]
+        [restored] = await fresh.unannounced()
+        assert restored.change.key == "recording.enabled"
+
+
+@pytest.mark.parametrize(
+    "kept", ["", "[]", "{", '{"recording.enabled": 7, "gone": "1", "collector.rate.trend_hz": "x"}']
+)
+async def test_copy_of_the_settings_that_makes_no_sense_changes_nothing(tmp_path: Path, kept: str) -> None:
+    (tmp_path / "governance.settings.json").write_text(kept)
+    with closing(Store(tmp_path / "governance.db", tmp_path / "quarantine")) as store:
+        assert (await store.settings()).values == {key: to_json(default) for key, default in defaults().items()}
+        assert await kinds(store) == []
+
+
+async def test_file_broken_while_in_use_is_told_and_the_caller_may_try_again(tmp_path: Path) -> None:
+    path = tmp_path / "governance.db"
+    with closing(Store(path, tmp_path / "quarantine")) as store:
+        told: list[str] = []
+        store.on_replaced = lambda replaced: told.append(str(replaced))
+        await store.change("recording.enabled", "false", "person:page")
+        await store.database.read(lambda database: database.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)"))
+        await store.database.read(lambda database: database.close())
+        path.write_bytes(b"rubbish" * 1000)
+        for _ in range(3):
+            with contextlib.suppress(DatabaseReplaced):
+                await store.change(RATE, "20", "person:cli")
+        assert await value(store, RATE) == "20.0"
+        assert await value(store, "recording.enabled") == "false"
+        assert (await store.verify_audit()).intact
 
 
 TEXTS = ("event_id", "actor", "type", "details")

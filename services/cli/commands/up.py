@@ -7,6 +7,7 @@ the page can be opened, and `wfmon down` stops everything.
 from __future__ import annotations
 
 import argparse
+import signal
 import subprocess
 import sys
 import time
@@ -32,9 +33,13 @@ def run(args: argparse.Namespace, home: Home) -> int:
     if pid := supervisor.pid():
         return already_running(home, pid, args)
     home = configure(home, args.port_base)
+    # A closed terminal or a plain kill ends it as Ctrl-C does: in order.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup wants it to outlive the terminal
+            signal.signal(number, signal.default_int_handler)
     began_s = time.monotonic()
     with starting(home):
-        process = launch(home, subprocess.DEVNULL if args.detach else subprocess.PIPE)
+        process = launch(home)
         try:
             wait_and_show(home, process, began_s, browser=not args.no_open)
         except NotReady as error:
@@ -88,7 +93,7 @@ def stay(home: Home, process: subprocess.Popen[bytes]) -> int:
 
     print("Ctrl-C stops it.", flush=True)
     try:
-        with Foreground(home, process):
+        with Foreground(home):
             code = process.wait()
     except KeyboardInterrupt:
         print("\nStopping …", flush=True)
