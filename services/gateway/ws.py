@@ -87,12 +87,12 @@ class WsDoor:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Upgrades a request that brings a live ticket; returns when the page has gone."""
-        if request.headers.get("Upgrade", "").lower() != "websocket":
-            raise Refusal(426, "/ws", "it is a WebSocket.", "Connect to it with one, or read /sse.")
         if not self._spend_ticket(request.query.get("ticket", "")):
             raise Refusal(
                 401, "ticket", "it is absent, used or older than 30 s.", "POST /api/v1/ticket for a fresh one."
             )
+        if request.headers.get("Upgrade", "").lower() != "websocket":
+            raise Refusal(426, "/ws", "it is a WebSocket.", "Connect to it with one, or read /sse.")
         if self._hub.full:
             raise Refusal(
                 503,

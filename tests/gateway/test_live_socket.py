@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import socket
+from itertools import pairwise
 from pathlib import Path
 
 import aiohttp
@@ -171,6 +172,21 @@ async def test_the_fallback_sends_the_same_frames_as_json(page: Page) -> None:
     table = next(table for table in seen[0]["tables"] if table["source"] == "system")
     assert len(table["values"]) == len(table["series"]) * len(table["times_us"])
     assert [frame["seq"] for frame in seen] == sorted(frame["seq"] for frame in seen)
+
+
+async def test_the_rate_of_a_page_is_a_setting(page: Page) -> None:
+    """At 2 frames a second rows are merged, and none is left out."""
+    change = {"key": "gateway.live.max_hz", "value": 2}
+    status, answer = await page.post("/api/v1/settings", change)
+    assert status == 200
+    assert answer["result"]["applied"] is True
+    ws = await page.socket()
+    frames = [await frame_of(ws) for _ in range(5)]
+    await ws.close()
+    assert (await page.post("/api/v1/settings/undo", {"change_id": answer["change"]["id"]}))[0] == 200
+    for before, frame in pairwise(frames[1:]):
+        assert frame.time_us - before.time_us > 350_000
+        assert frame.seq - before.seq == frame.conflated + 1
 
 
 def stalled_client(page: Page, ticket: str) -> socket.socket:
