@@ -25,13 +25,16 @@ class Layout(NamedTuple):
     times_us: Integers
     boot_us: Integers
     places: list[Integers]
+    straight: bool
+    """Whether the pieces' rows just follow each other."""
 
 
 def one_after_the_other(clocks: Sequence[Clock]) -> Layout:
     """Every row stands for itself, in the order given."""
     ends = np.cumsum([len(times) for times, _ in clocks]).tolist()
     places = [np.arange(end - len(times), end) for (times, _), end in zip(clocks, ends, strict=True)]
-    return Layout(np.concatenate([times for times, _ in clocks]), np.concatenate([boot for _, boot in clocks]), places)
+    times = np.concatenate([times for times, _ in clocks])
+    return Layout(times, np.concatenate([boot for _, boot in clocks]), places, straight=True)
 
 
 def shared(clocks: Sequence[Clock]) -> Layout:
@@ -45,7 +48,7 @@ def shared(clocks: Sequence[Clock]) -> Layout:
     first[1:] = (times[1:] != times[:-1]) | (boot[1:] != boot[:-1])
     row = np.empty(len(order), np.int64)
     row[order] = np.cumsum(first) - 1
-    return Layout(times[first], boot[first], [row[place] for place in apart.places])
+    return Layout(times[first], boot[first], [row[place] for place in apart.places], straight=False)
 
 
 def place(layout: Layout, pieces: Sequence[tuple[int, Floats]]) -> Floats:
@@ -53,6 +56,9 @@ def place(layout: Layout, pieces: Sequence[tuple[int, Floats]]) -> Floats:
 
     Raises Taken where a row would have to hold two of its values.
     """
+    numbers = [number for number, _ in pieces]
+    if layout.straight and numbers == list(range(len(layout.places))):
+        return pieces[0][1] if len(pieces) == 1 else np.concatenate([values for _, values in pieces])
     column = np.full(len(layout.times_us), np.nan)
     expected = 0
     for number, values in pieces:

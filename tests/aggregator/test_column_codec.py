@@ -23,10 +23,11 @@ any_floats = hnp.arrays(np.float64, ROWS, elements=st.floats(width=64, allow_nan
 few_values = hnp.arrays(np.float64, ROWS, elements=st.sampled_from([0.0, -0.0, 1.0, 4096.0, np.nan, np.inf, 2.0**53]))
 integers = hnp.arrays(np.float64, ROWS, elements=st.integers(-(2**54), 2**54).map(float))
 percents = hnp.arrays(np.float64, ROWS, elements=st.integers(0, 1000).map(lambda n: n / 10))
+decimals = hnp.arrays(np.float64, ROWS, elements=st.decimals(-(10**13), 10**13, places=3).map(float))
 
 
 @pytest.mark.parametrize("thorough", [False, True])
-@given(values=st.one_of(any_floats, few_values, integers, percents))
+@given(values=st.one_of(any_floats, few_values, integers, percents, decimals))
 def test_any_column_comes_back_bit_for_bit(thorough: bool, values: np.ndarray) -> None:
     kind, body = encode(values, thorough=thorough)
     back = decode(kind, body, len(values))
@@ -50,7 +51,9 @@ def test_damaged_bytes_are_an_error_or_a_column_never_a_crash(values: np.ndarray
         ([0.1] * 1000, Kind.CONSTANT, 8),
         ([-0.0] * 1000, Kind.CONSTANT, 8),
         ([4096.0 * (n // 7) for n in range(1000)], Kind.INTEGERS, 250),
-        ([n / 10 for n in range(1000)], Kind.FLOATS, 200),
+        ([n / 10 for n in range(1000)], Kind.THOUSANDTHS, 200),
+        ([round(n * 0.123, 3) for n in range(1000)], Kind.THOUSANDTHS, 200),
+        ([n / 7 for n in range(1000)], Kind.FLOATS, 8000),
         ([0.5, 0.25], Kind.RAW, 16),
         ([np.nan, *[3.0] * 999], Kind.CONSTANT | GAPS, 40),
     ],
