@@ -14,28 +14,28 @@ class PinnedFile:
 
     def __init__(self, path: Path, size: int = 4096) -> None:
         """Raises OSError where the file is not there or not ours to read."""
-        self._descriptor = -1  # `close` finds it also where opening fails
+        self.descriptor = -1  # `close` finds it also where opening fails
         self.path = path
         self._size = size
-        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self.descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
     def read(self) -> bytes:
         """All of the file. Raises OSError when what it described has gone."""
-        data = os.pread(self._descriptor, self._size, 0)
+        data = os.pread(self.descriptor, self._size, 0)
         while len(data) == self._size:
             self._size *= 2
-            data = os.pread(self._descriptor, self._size, 0)
+            data = os.pread(self.descriptor, self._size, 0)
         return data
 
     def number(self) -> int:
         """The file's single whole number. Raises ValueError where it holds something else."""
-        return int(os.pread(self._descriptor, 64, 0))
+        return int(os.pread(self.descriptor, 64, 0))
 
     def close(self) -> None:
         """Gives the descriptor back; a second call does nothing."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
 
     def __del__(self) -> None:
         self.close()

@@ -49,28 +49,39 @@ def compare(
     `own` gives our services' names by pid, `gpu` (utilisation in percent, bytes of memory) by pid.
     What ended in between is not seen: its counters are gone with it.
     """
-    span_s = new.time_s - old.time_s
+    span_s = max(new.time_s - old.time_s, 1e-9)
+    sums: dict[str, list[int]] = {}
     by_name: dict[str, Usage] = {}
+    before_of = old.counters.get
     for process, now in new.counters.items():
-        before = old.counters.get(process, _NEW)
-        service = own.get(process.pid)
-        name = process.name if service is None else f"wfmon {service}"
+        name = process.name
+        if process.pid in own:
+            name = f"wfmon {own[process.pid]}"
         usage = by_name.get(name)
         if usage is None:
-            usage = by_name[name] = Usage(name, service is not None)
+            usage = by_name[name] = Usage(name, process.pid in own)
+            sums[name] = [0, 0, 0, 0, 0]
         usage.members.append(process)
-        usage.rss_bytes += now.rss_pages * page_bytes
-        if now is not before and span_s > 0:
-            usage.cpu_percent += (now.ticks - before.ticks) / span_s  # 10 ms in a second is 1 %
-        if now.read_bytes >= 0:
-            read, written = max(now.read_bytes - before.read_bytes, 0), max(now.write_bytes - before.write_bytes, 0)
-            if span_s > 0:
-                usage.io_read_bytes_s = add(usage.io_read_bytes_s, read / span_s)
-                usage.io_write_bytes_s = add(usage.io_write_bytes_s, written / span_s)
+        total = sums[name]
+        total[0] += now.rss_pages
+        readable = now.read_bytes >= 0
+        total[1] |= readable
+        before = before_of(process, _NEW)
+        if now is not before:  # most did nothing: their counters are the same object
+            total[2] += now.ticks - before.ticks
+            if readable:
+                total[3] += max(now.read_bytes - before.read_bytes, 0)
+                total[4] += max(now.write_bytes - before.write_bytes, 0)
         if process.pid in gpu:
             util, vram = gpu[process.pid]
             usage.gpu_util_percent = add(usage.gpu_util_percent, util)
             usage.vram_bytes = add(usage.vram_bytes, vram)
+    for name, usage in by_name.items():
+        pages, some_readable, ticks, read, written = sums[name]
+        usage.rss_bytes = float(pages * page_bytes)
+        usage.cpu_percent = ticks / span_s  # 10 ms in a second is 1 %
+        if some_readable:
+            usage.io_read_bytes_s, usage.io_write_bytes_s = read / span_s, written / span_s
     return list(by_name.values())
 
 

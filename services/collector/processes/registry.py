@@ -24,7 +24,7 @@ class Counters(NamedTuple):
 class Process:
     """One life of one pid."""
 
-    __slots__ = ("_counters", "_io", "_raw", "_stat", "comm", "folder", "kernel", "name", "pid", "unit")
+    __slots__ = ("_counters", "_io", "_raw", "_raw_io", "_stat", "comm", "folder", "kernel", "name", "pid", "unit")
 
     def __init__(self, folder: Path, pid: int) -> None:
         """Raises OSError where it ended meanwhile."""
@@ -35,6 +35,7 @@ class Process:
         self.kernel = False
         self.unit: str | None = None
         self._raw = b""
+        self._raw_io = b""
         self._stat = PinnedFile(folder / "stat", 1024)
         self._io: PinnedFile | None = None
         self._counters = Counters(0, 0, -1, -1)
@@ -48,7 +49,7 @@ class Process:
 
     def read(self) -> Counters:
         """Its counters now. Raises OSError when it has ended, also where its pid lives on in another."""
-        data = self._stat.read()
+        data = os.pread(self._stat.descriptor, 1024, 0)
         if data != self._raw:  # most sleep, and their line stays the same
             self._raw = data
             stat = parse_stat(data)
@@ -57,8 +58,10 @@ class Process:
                 self.name = kernel_name(stat.comm) if stat.kernel else full_name(stat.comm, self._cmdline(stat.comm))
             self._counters = self._counters._replace(ticks=stat.ticks, rss_pages=stat.rss_pages)
         if self._io is not None:
-            read_bytes, write_bytes = parse_io(self._io.read())
-            if read_bytes != self._counters.read_bytes or write_bytes != self._counters.write_bytes:
+            data = os.pread(self._io.descriptor, 512, 0)
+            if data != self._raw_io:
+                self._raw_io = data
+                read_bytes, write_bytes = parse_io(data)
                 self._counters = self._counters._replace(read_bytes=read_bytes, write_bytes=write_bytes)
         return self._counters
 
@@ -89,30 +92,31 @@ class Registry:
 
     def __init__(self, proc: Path = Path("/proc")) -> None:
         self._proc = proc
-        self._known: dict[int, Process] = {}
+        self._known: dict[str, Process] = {}
         _need_descriptors()
 
     def snapshot(self, now_s: float) -> Snapshot:
         """Reads everything once: 0.35 ms for 80 processes, 2/3 of it in the kernel."""
-        known, counters = self._known, {}
-        living: dict[int, Process] = {}
+        known = self._known
+        counters: dict[Process, Counters] = {}
+        living: dict[str, Process] = {}
         for name in os.listdir(self._proc):
-            if not name[0].isdigit():
+            if not name.isdigit():
                 continue
-            pid = int(name)
-            process = known.get(pid)
-            try:
-                if process is not None:
+            process = known.get(name)
+            if process is not None:
+                try:
                     counters[process] = process.read()
-            except OSError:  # ended; perhaps another has its number now
-                process = None
+                    living[name] = process
+                    continue
+                except OSError:  # ended; perhaps another has its number now
+                    pass
             try:
-                if process is None:
-                    process = Process(self._proc / name, pid)
-                    counters[process] = process.read()
+                process = Process(self._proc / name, int(name))
+                counters[process] = process.read()
+                living[name] = process
             except OSError:
                 continue
-            living[pid] = process
         self._known = living
         return Snapshot(now_s, counters)
 

@@ -33,10 +33,12 @@ class Shares:
         self._known = {process: self._known[process] for process in members if process in self._known}
         if read:
             self._credit_s = min(self._credit_s + CREDIT_S, _MOST_CREDIT_S)
-            for process in sorted(members, key=self._read_s):
-                if self._credit_s <= 0 or now_s - self._read_s(process) < EVERY_S:
-                    break
+        if read and self._credit_s > 0:
+            due = [process for process in members if now_s - self._read_s(process) >= EVERY_S]
+            for process in sorted(due, key=self._read_s):
                 self._read(process, now_s)
+                if self._credit_s <= 0:
+                    break
         for usage in biggest:
             total = NAN
             for process in usage.members:
