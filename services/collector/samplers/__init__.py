@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from importlib import metadata
 
@@ -43,9 +44,15 @@ SAMPLERS: dict[str, tuple[Factory, ...]] = {
 """Subject → what measures it. The subject names the switch `collector.sampler.<subject>.enabled`."""
 
 
+def _portable() -> dict[str, tuple[Factory, ...]]:
+    from services.collector.samplers.portable import PORTABLE
+
+    return PORTABLE
+
+
 def factories(warn: Warn) -> Iterator[tuple[str, Factory]]:
     """Our own, then those of other distributions; one that cannot be loaded is said and left out."""
-    for subject, made in SAMPLERS.items():
+    for subject, made in (SAMPLERS if sys.platform == "linux" else SAMPLERS | _portable()).items():
         for factory in made:
             yield subject, factory
     for point in metadata.entry_points(group=ENTRY_POINTS):

@@ -10,7 +10,7 @@ from services.collector.rates import Rates
 from services.collector.sampler import NAN, Absent, Machine
 
 # Insides of containers, bridges and tunnels: their bytes pass a listed interface as well.
-_INNER = re.compile(
+INNER = re.compile(
     r"(veth|ifb|dummy|sit|tunl|gre|gretap|erspan|ip6|ip_vti|teql|br-|virbr|docker|cni|flannel|cali|vnet|lxc).*"
 )
 
@@ -46,7 +46,7 @@ class Network:
     def read(self, now_s: float) -> list[float]:
         found = parse_net_dev(self._net_dev.read())
         loopback = found.pop("lo", None)
-        shown = tuple(name for name in found if not _INNER.fullmatch(name))
+        shown = tuple(name for name in found if not INNER.fullmatch(name))
         if shown != self._interfaces or not self._columns:
             self._interfaces = shown
             self._rates = Rates()
