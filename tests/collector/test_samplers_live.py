@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -34,6 +34,33 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="hardware absent
 HERE = Machine()
 
 
+class Bracket:
+    """Another reader's counters just before and just after each of our two readings.
+
+    Others use this machine as well, so ours must lie between the inner and the outer difference.
+    """
+
+    def __init__(self, read: Callable[[], dict[str, int]]) -> None:
+        self._read = read
+        self._at: list[dict[str, int]] = []
+
+    def __enter__(self) -> Bracket:
+        self._at = [self._read()]
+        return self
+
+    def begun(self) -> None:
+        self._at.append(self._read())
+
+    ending = begun
+
+    def __exit__(self, *failure: object) -> None:
+        self._at.append(self._read())
+
+    def holds(self, name: str, ours: float) -> None:
+        first, begun, ending, last = (at[name] for at in self._at)
+        assert ending - begun - 1 <= ours <= last - first + 1
+
+
 @pytest.fixture
 def busy() -> Iterator[psutil.Process]:
     """A program that keeps one core busy and holds 64 MiB."""
@@ -52,10 +79,10 @@ def test_cpu_agrees_with_psutil(busy: psutil.Process) -> None:
     time.sleep(2.0)  # the span that is measured
     theirs = psutil.cpu_percent()
     ours = read(cpu, time.monotonic())
-    assert ours["system.cpu.percent"] == pytest.approx(theirs, rel=0.05, abs=1.0)
+    assert ours["system.cpu.percent"] == pytest.approx(theirs, rel=0.05, abs=2.0)
     cores = [value for name, value in ours.items() if "core=" in name]
     assert len(cores) == psutil.cpu_count()
-    assert sum(cores) / len(cores) == pytest.approx(theirs, rel=0.05, abs=1.5)
+    assert sum(cores) / len(cores) == pytest.approx(theirs, rel=0.05, abs=2.0)
 
 
 def test_cpu_states_agree_with_psutil(busy: psutil.Process) -> None:
@@ -67,7 +94,7 @@ def test_cpu_states_agree_with_psutil(busy: psutil.Process) -> None:
     ours = read(states, time.monotonic())
     for state in ("user", "system", "iowait", "steal"):
         assert ours[f"system.cpu.state_percent[state={state}]"] == pytest.approx(
-            getattr(theirs, state), rel=0.05, abs=1.5
+            getattr(theirs, state), rel=0.05, abs=2.0
         )
 
 
@@ -99,31 +126,32 @@ def test_loopback_counts_each_byte_once() -> None:
         peer, _ = server.accept()
         drain = threading.Thread(target=lambda: [None for _ in iter(lambda: peer.recv(1 << 20), b"")])
         drain.start()
-        before = psutil.net_io_counters(pernic=True)["lo"].bytes_recv
-        network.read(100.0)
-        client.sendall(bytes(32 << 20))
-        client.close()
-        drain.join()
-        peer.close()
-        moved = read(network, 110.0)["system.net.lo_bytes_s"] * 10.0
-        theirs = psutil.net_io_counters(pernic=True)["lo"].bytes_recv - before
+        with Bracket(lambda: {"lo": psutil.net_io_counters(pernic=True)["lo"].bytes_recv}) as bracket:
+            network.read(100.0)
+            bracket.begun()
+            client.sendall(bytes(32 << 20))
+            client.close()
+            drain.join()
+            peer.close()
+            bracket.ending()
+            moved = read(network, 110.0)["system.net.lo_bytes_s"] * 10.0
     assert moved >= 32 << 20
-    assert moved == pytest.approx(theirs, rel=0.05)
+    bracket.holds("lo", moved)
 
 
 def test_disk_agrees_with_psutil(tmp_path: Path) -> None:
     disk = Disk(HERE)
-    before = psutil.disk_io_counters(perdisk=True)
-    disk.read(100.0)
-    with (tmp_path / "written").open("wb") as file:
-        file.write(os.urandom(24 << 20))
-        file.flush()
-        os.fsync(file.fileno())
-    ours = read(disk, 110.0)
-    after = psutil.disk_io_counters(perdisk=True)
+    with Bracket(lambda: {n: c.write_bytes for n, c in psutil.disk_io_counters(perdisk=True).items()}) as bracket:
+        disk.read(100.0)
+        bracket.begun()
+        with (tmp_path / "written").open("wb") as file:
+            file.write(os.urandom(24 << 20))
+            file.flush()
+            os.fsync(file.fileno())
+        bracket.ending()
+        ours = read(disk, 110.0)
     for name in {series.labels[0][1] for series in disk.columns()}:
-        theirs = (after[name].write_bytes - before[name].write_bytes) / 10.0
-        assert ours[f"system.disk.write_bytes_s[device={name}]"] == pytest.approx(theirs, rel=0.05, abs=64 << 10)
+        bracket.holds(name, ours[f"system.disk.write_bytes_s[device={name}]"] * 10.0)
 
 
 def test_process_agrees_with_psutil(busy: psutil.Process) -> None:
