@@ -138,6 +138,24 @@ def test_watch_ends_without_a_word_when_its_reader_goes(running: Home) -> None:
     watching.stderr.close()
 
 
+def test_watch_goes_on_when_the_aggregator_is_killed_and_started_again(running: Home) -> None:
+    words = ["watch", "system.cpu.percent.last", "--json"]
+    watching = subprocess.Popen(
+        command(running, words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT
+    )
+    assert watching.stdout is not None
+    before = json.loads(watching.stdout.readline())
+    os.kill(int(running.pid_file("aggregator").read_text()), signal.SIGKILL)
+    killed_us = time.time_ns() // 1000
+    after = before
+    while after["time_us"] < killed_us + 1_000_000:
+        after = json.loads(watching.stdout.readline())
+    watching.send_signal(signal.SIGINT)
+    _, errors = watching.communicate(timeout=10)
+    assert watching.returncode == 130
+    assert errors.count(b"Waiting for it") <= 1
+
+
 def test_query_gives_the_same_rows_in_every_form(running: Home) -> None:
     wait_until(lambda: bool(wfmon(running, "query", "system.mem.percent", "--last", "5s").strip()), 20, "recorded rows")
     [head, *lines] = wfmon(running, "query", "system.mem.percent", "--last", "5s", "--csv").splitlines()

@@ -14,6 +14,7 @@ import argparse
 import json
 import math
 import sys
+import time
 from typing import TYPE_CHECKING
 
 from bus.home import Home
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from wfmonitor.v1.sample_pb2 import SeriesKey
     from wfmonitor.v1.window_pb2 import WindowValue
 
+_AGAIN_S = 0.5
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `wfmon watch`."""
@@ -34,23 +37,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, home: Home) -> int:
-    """Watch until Ctrl-C, or until nobody reads any more."""
+    """Watch until Ctrl-C, or until nobody reads any more; a service that is started again meanwhile is waited for."""
+    import grpc
     from wfmonitor.v1.metrics_service_pb2 import WatchRequest
     from wfmonitor.v1.metrics_service_pb2_grpc import MetricsServiceStub
 
-    from services.cli.connection import door
+    from services.cli.connection import explained, open_door
+    from services.cli.supervisor import Supervisor
 
     request = WatchRequest()
     for text in args.queries:
         add_query(request, text, args.window)
     write = as_json if args.json else as_line
-    with door(home) as channel:
-        for tick in MetricsServiceStub(channel).Watch(request):
-            for series, value in zip(tick.series, tick.values, strict=True):
-                print(write(tick, series, value))
-            # Each tick at once: who reads us acts on it.
-            sys.stdout.flush()
-    return OK
+    seen = told = False
+    with open_door(home) as channel:
+        while True:
+            try:
+                for tick in MetricsServiceStub(channel).Watch(request):
+                    for series, value in zip(tick.series, tick.values, strict=True):
+                        print(write(tick, series, value))
+                    # Each tick at once: who reads us acts on it.
+                    sys.stdout.flush()
+                    seen, told = True, False
+            except grpc.RpcError as error:
+                away = isinstance(error, grpc.Call) and error.code() is grpc.StatusCode.UNAVAILABLE
+                if not (seen and away and Supervisor(home).pid() is not None):
+                    raise explained(error, home) from None
+                if not told:
+                    print(f"wfmon: {explained(error, home)}. Waiting for it …", file=sys.stderr)
+                    told = True
+                time.sleep(_AGAIN_S)
+            else:
+                return OK
 
 
 def add_query(request: WatchRequest, text: str, window: str) -> None:

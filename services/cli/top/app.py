@@ -45,6 +45,7 @@ class Top(App[None]):
         self._host = socket.gethostname()
         self._home = home
         self._drawn = (-1, "")
+        self._gpu_lines = -1
 
     def compose(self) -> ComposeResult:
         """The rows of the screen, from the top down."""
@@ -97,17 +98,25 @@ class Top(App[None]):
     def draw(self) -> None:
         """Write the model into the widgets; what has not changed is not sent to the terminal."""
         width = self.size.width
-        self.query_one("#headline", Static).update(headline(self._host, self.model, self._trouble, self._paused))
+        self._write("headline", headline(self._host, self.model, self._trouble, self._paused))
         for name, panel in PANELS:
-            widget = self.query_one(f"#{name}", Static)
-            widget.update(panel(self.model, widget.content_size.width or width // 2))
+            room = self.query_one(f"#{name}", Static).content_size.width
+            self._write(name, panel(self.model, room or width // 2))
         shown = gpus(self.model, width)
-        gpu_panel = self.query_one("#gpus", Static)
-        gpu_panel.display = bool(shown)
-        gpu_panel.update(shown)
-        self.query_one("#services", Static).update(services(self.model, width))
-        self.query_one("#events", Static).update(events(self.model, width, EVENT_LINES))
+        lines = shown.plain.count("\n") + 1 if shown else 0
+        if lines != self._gpu_lines:
+            self._gpu_lines = lines
+            gpu_panel = self.query_one("#gpus", Static)
+            gpu_panel.display = bool(lines)
+            gpu_panel.styles.height = lines
+        self._write("gpus", shown)
+        self._write("services", services(self.model, width))
+        self._write("events", events(self.model, EVENT_LINES))
         self._draw_processes()
+
+    def _write(self, name: str, text: Text) -> None:
+        # All heights are fixed: laying the screen out anew at each update would be most of the cost.
+        self.query_one(f"#{name}", Static).update(text, layout=False)
 
     def _draw_processes(self) -> None:
         processes = self.model.processes

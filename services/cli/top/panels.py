@@ -136,7 +136,7 @@ def services(model: Model, width: int) -> Text:
     return text
 
 
-def events(model: Model, width: int, lines: int) -> Text:
+def events(model: Model, lines: int) -> Text:
     """The newest events, one a line."""
     text = Text(no_wrap=True, overflow="ellipsis")
     for event in model.events[-lines:]:
