@@ -73,30 +73,31 @@ class SampleProducer:
         with self._lock:
             everything = self._ring.rows()
         oldest = (everything[0].epoch, everything[0].seq) if everything else (0, 0)
-        known: dict[int, SampleBatch] = dict(self._schemas)
-        rows: list[Row] = []
-        sent: set[tuple[str, int]] = set()
+        known = dict(self._schemas)
+        # The batch that named a schema may stand behind others that use it: the ring is cut anywhere.
         for row in everything:
-            wanted = (row.epoch, row.seq) > (epoch, since)
-            if row.topic.startswith(topics.SAMPLES):
-                row = self._with_series(row, known, sent, wanted)
-            if wanted:
-                rows.append(row)
-        return Held(rows, oldest)
+            if _is_batch(row) and (batch := SampleBatch.FromString(row.payload)).series:
+                known[batch.schema] = SampleBatch(series=batch.series)
+        sent: set[tuple[str, int, int]] = set()
+        wanted = (row for row in everything if (row.epoch, row.seq) > (epoch, since))
+        return Held([_with_series(row, known, sent) if _is_batch(row) else row for row in wanted], oldest)
 
-    @staticmethod
-    def _with_series(row: Row, known: dict[int, SampleBatch], sent: set[tuple[str, int]], wanted: bool) -> Row:
-        batch = SampleBatch.FromString(row.payload)
-        if batch.series:
-            known[batch.schema] = SampleBatch(series=batch.series)
-        mark = (row.topic, batch.schema)
-        if not wanted or mark in sent:
-            return row
-        sent.add(mark)
-        if batch.series or batch.schema not in known:
-            return row
-        batch.MergeFrom(known[batch.schema])
-        return row._replace(payload=batch.SerializeToString())
+
+def _with_series(row: Row, known: dict[int, SampleBatch], sent: set[tuple[str, int, int]]) -> Row:
+    """The row; the first of a table's schema with its columns named."""
+    batch = SampleBatch.FromString(row.payload)
+    mark = (row.topic, batch.group, batch.schema)
+    if mark in sent:
+        return row
+    sent.add(mark)
+    if batch.series or batch.schema not in known:
+        return row
+    batch.MergeFrom(known[batch.schema])
+    return row._replace(payload=batch.SerializeToString())
+
+
+def _is_batch(row: Row) -> bool:
+    return row.topic.startswith(topics.SAMPLES)
 
 
 class SampleTable:

@@ -112,6 +112,7 @@ async def aggregator(ctx: ServiceContext) -> AsyncIterator[None]:
     ctx.subscribe([topics.EVENTS], ingest.on_event)
     ctx.subscribe([topics.HEALTHS], on_health)
     ctx.subscribe([topics.PROCESSES], spread.on_processes)
+    ingest.meet_again()
     attend()
     ctx.spawn(keeper.run(), "keep the store in shape")
     ctx.spawn(_each_second(ctx, own, ingest, rings, store, recorder), "own figures")

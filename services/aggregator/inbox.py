@@ -118,6 +118,10 @@ class Inbox(Generic[Payload]):
             state.pending[at] = payload
         return self._ask(producer, state)
 
+    def meet(self, producer: str) -> list["Command[Payload]"]:
+        """Asks a producer before it has said anything."""
+        return self._ask(producer, self._of(producer))
+
     def heads(self, producer: str, heads: dict[int, int]) -> list["Command[Payload]"]:
         """The newest item of each epoch that the producer says it holds (its Health)."""
         state = self._of(producer)

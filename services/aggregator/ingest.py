@@ -5,7 +5,8 @@ The inbox decides, this obeys: it applies, pulls what is missing from the produc
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,17 +17,20 @@ from wfmonitor.v1.health_pb2 import Health
 from wfmonitor.v1.sample_pb2 import SampleBatch
 
 from bus import topics
+from bus.clock import monotonic_s
 from bus.journal.replay import Held
 from bus.logs import ServiceLogger
 from services.aggregator.batch import BadBatch, Batch, read_batch
-from services.aggregator.inbox import Apply, Ask, Command, Inbox, Lost, Position
+from services.aggregator.inbox import START, Apply, Ask, Command, Inbox, Lost, Position
 from services.aggregator.rings import Rings
-from services.aggregator.table import RingFull
+from services.aggregator.table import RING_S, RingFull
 
 # Commands obeyed in one go, about 10 ms: then the loop breathes.
 AT_ONCE = 250
 # A producer that could not be asked is asked again after so long, doubling up to the last.
 RETRY_S = (0.1, 2.0)
+# Then it is left alone until it is heard of again.
+PATIENCE_S = 10.0
 JOURNAL = "samples"
 
 
@@ -57,6 +61,7 @@ class Ingest:
         self, rings: Rings, stored: dict[str, Position], pull: Pull, watcher: Watcher, log: ServiceLogger
     ) -> None:
         self._rings = rings
+        self._stored = stored
         self._pull = pull
         self._watcher = watcher
         self._log = log
@@ -83,6 +88,11 @@ class Ingest:
             "rejected_total": self.rejected,
             "held_back": self._inbox.pending + len(self._commands),
         }
+
+    def meet_again(self) -> None:
+        """Asks everybody known from an earlier life at once: rings are full again before the first heartbeat."""
+        for producer in self._stored:
+            self._take(self._inbox.meet(producer))
 
     # -- from the bus -------------------------------------------------------------------------
 
@@ -163,18 +173,19 @@ class Ingest:
 
     async def _ask(self, producer: str, after: Position) -> None:
         wait_s, longest_s = RETRY_S
-        told = False
+        deadline_s = monotonic_s() + PATIENCE_S
         while True:
             try:
                 held = await self._pull(producer, after)
                 break
             except grpc.aio.AioRpcError as error:
-                if not told:
-                    told = True
-                    self._log.info("producer does not answer yet", producer=producer, reason=error.details() or "")
+                if monotonic_s() > deadline_s:
+                    self._log.warning("a producer does not answer", producer=producer, reason=error.details() or "")
+                    self._inbox.unanswered(producer)
+                    return
                 await asyncio.sleep(wait_s)
                 wait_s = min(2 * wait_s, longest_s)
-        items = [(Position(row.epoch, row.seq), _replayed(row.topic, row.payload)) for row in held.rows]
+        items = list(_items(held, self._stored.get(producer, START)))
         self._take(self._inbox.answered(producer, after, items, Position(*held.oldest)))
 
     async def close(self) -> None:
@@ -190,10 +201,38 @@ def _item(message: SampleBatch) -> Item:
         return Unreadable(f"{message.producer}: {fault}")
 
 
-def _replayed(topic: str, payload: bytes) -> Item:
-    try:
-        if topic.startswith(topics.EVENTS):
-            return Event.FromString(payload)
-        return _item(SampleBatch.FromString(payload))
-    except DecodeError as fault:
-        return Unreadable(f"{topic}: {fault}")
+def _items(held: Held, stored: Position) -> Iterator[tuple[Position, Item]]:
+    """A journal's rows as items, without those that are neither to be stored nor young enough for a ring.
+
+    Ten minutes of a producer are some 10,000 rows; half of them are parsed and passed over.
+    """
+    oldest_us = _held_until_us(held) - RING_S * 1_000_000
+    names: dict[tuple[str, int, int], SampleBatch] = {}  # of batches passed over, for those that come after
+    for row in held.rows:
+        at = Position(row.epoch, row.seq)
+        try:
+            if row.topic.startswith(topics.EVENTS):
+                yield at, Event.FromString(row.payload)
+                continue
+            message = SampleBatch.FromString(row.payload)
+        except DecodeError as fault:
+            yield at, Unreadable(f"{row.topic}: {fault}")
+            continue
+        table = (message.source, message.group, message.schema)
+        if at <= stored and message.times_us and message.times_us[-1] <= oldest_us:
+            if message.series:
+                names[table] = SampleBatch(series=message.series)
+            continue
+        named = names.pop(table, None)
+        if named is not None and not message.series:
+            message.MergeFrom(named)
+        yield at, _item(message)
+
+
+def _held_until_us(held: Held) -> int:
+    """Time of the newest batch; 0 where there is none."""
+    for row in reversed(held.rows):
+        if row.topic.startswith(topics.SAMPLES):
+            with suppress(DecodeError):
+                return max(SampleBatch.FromString(row.payload).times_us, default=0)
+    return 0

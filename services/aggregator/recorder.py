@@ -65,6 +65,11 @@ class Recorder:
         if kept is not None and len(self._unsaved) < MAX_UNSAVED_EVENTS:
             self._unsaved.append(kept)
 
+    @property
+    def unsaved_events(self) -> list[Event]:
+        """Events that are not in the file yet."""
+        return list(self._unsaved)
+
     def refused(self, batch: Batch) -> None:
         """Counts what the rings had no room for."""
         self._store.lost("refused", str(batch.key), batch.samples)

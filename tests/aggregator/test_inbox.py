@@ -52,6 +52,15 @@ def test_lost_last_message_is_found_by_the_head_in_health() -> None:
     assert inbox.heads(P, {10: 3}) == [Ask(P, Position(10, 2))]
 
 
+def test_producer_that_was_known_is_asked_before_it_speaks_and_again_when_it_did_not_answer() -> None:
+    inbox: Inbox[str] = Inbox({P: Position(10, 3)})
+    assert inbox.meet(P) == [Ask(P, START)]
+    assert inbox.meet(P) == []
+    inbox.unanswered(P)
+    assert inbox.offer(P, Position(10, 4), "d") == [Ask(P, START)]
+    assert applied(inbox.answered(P, START, [], START)) == [(10, 4)]
+
+
 def test_item_dropped_while_the_answer_travels_is_asked_for_not_counted_lost() -> None:
     inbox = level(held=2)
     inbox.offer(P, Position(10, 4), "d")

@@ -54,6 +54,29 @@ def test_replay_names_the_series_of_its_first_batch(tmp_path: Path) -> None:
     assert held.oldest == (100, 1)
 
 
+def test_columns_are_named_though_the_batch_that_named_them_has_gone(tmp_path: Path) -> None:
+    first, _ = producer(tmp_path)
+    table = first.table("system", RateGroup.RATE_GROUP_RESOURCE, 10.0)
+    while first.heads != {100: 2000}:
+        table._named_at_s = math.inf if first.heads.get(100, 0) < 1990 else -math.inf
+        table.write((CPU,), [1], [1], [1.0])
+    second, _ = producer(tmp_path, epoch=200)
+    rows = [SampleBatch.FromString(row.payload) for row in second.held(0, 0).rows]
+    assert rows[0].seq > 1
+    assert rows[0].series
+
+
+def test_each_table_is_named_in_a_replay_though_two_have_the_same_columns(tmp_path: Path) -> None:
+    samples, _ = producer(tmp_path)
+    for group in (RateGroup.RATE_GROUP_RESOURCE, RateGroup.RATE_GROUP_TREND):
+        samples.table("system", group, 1.0).write((CPU,), [1], [1], [1.0])
+    assert [len(SampleBatch.FromString(row.payload).series) for row in samples.held(0, 0).rows] == [1, 1]
+    third = samples.table("system", RateGroup.RATE_GROUP_RENDER, 1.0)
+    for _ in range(2):
+        third.write((CPU,), [1], [1], [1.0])
+    assert [len(SampleBatch.FromString(row.payload).series) for row in samples.held(100, 3).rows] == [1]
+
+
 def test_the_next_life_still_answers_for_the_last_one(tmp_path: Path) -> None:
     first, _ = producer(tmp_path)
     table = first.table("system", RateGroup.RATE_GROUP_RESOURCE, 10.0)
