@@ -65,21 +65,26 @@ class Slot:
         self._acknowledged = seq
         self._in_flight = max(0, min(self._in_flight, self._sent - seq))
 
-    def take(self) -> bytes | None:
-        """What to send now: the one frame as it came, or those that wait merged into one; None: nothing."""
+    def take(self, few: int = 0) -> bytes | None:
+        """What to send now: one frame as it came, or those that wait merged into one; None: nothing.
+
+        Up to `few` waiting frames leave one by one: a burst after a late turn of the loop is no lag, and decoding
+        them would cost more than sending them.
+        """
         if not self._waiting:
             return None
-        frames = [frame for _, frame in self._waiting]
-        if len(frames) == 1 and not self._lost:
-            content = frames[0]
+        if not self._lost and len(self._waiting) <= max(few, 1):
+            head, content = self._waiting.popleft()
+            self._bytes -= len(content)
         else:
-            merged = merge(frames)
+            head = self._waiting[-1][0]
+            merged = merge([frame for _, frame in self._waiting])
             merged.conflated += self._lost
             content = merged.SerializeToString()
-        self.conflated_total += len(frames) - 1
-        self._sent = self._waiting[-1][0].seq
-        self._waiting.clear()
-        self._bytes = self._lost = 0
+            self.conflated_total += len(self._waiting) - 1
+            self._waiting.clear()
+            self._bytes = self._lost = 0
+        self._sent = head.seq
         self._hole = False
         self._begun = True
         self._in_flight += 1

@@ -23,6 +23,8 @@ _SEND_BUFFER_BYTES = 128 << 10
 # A hidden page still acknowledges once a second or a minute; this one is stopped or gone.
 STALLED_FOR_S = 180.0
 _MESSAGES_A_SECOND = 60
+# So many frames that came in one turn of the loop go out as they are.
+_BURST = 4
 
 
 class FromPage(msgspec.Struct, forbid_unknown_fields=True):
@@ -65,12 +67,19 @@ class WsClient:
         while True:
             await self._woken.wait()
             self._woken.clear()
-            if self._transport.get_write_buffer_size() or self.slot.waits_for_acknowledgement:
-                continue
-            if (content := self.slot.take()) is not None:
+            gap_s = self._min_gap_s()
+            while not (self._transport.get_write_buffer_size() or self.slot.waits_for_acknowledgement):
+                content = self.slot.take(few=1 if gap_s else _BURST)
+                if content is None:
+                    break
                 await self._ws.send_bytes(content)
-                if gap_s := self._min_gap_s():
+                if gap_s:
                     await asyncio.sleep(gap_s)
+
+    def give_up(self, pump: asyncio.Task[None]) -> None:
+        """Whatever ended the pump: a page that gets nothing more is better off connecting again."""
+        if not pump.cancelled() and pump.exception() is not None:
+            self._transport.abort()
 
 
 class WsDoor:
@@ -111,8 +120,7 @@ class WsDoor:
         self._open.add(ws)
         self._hub.join(client)
         pump = asyncio.create_task(client.pump())
-        # A write to a page that has just gone ends the pump; the reader below sees the same and ends the handler.
-        pump.add_done_callback(lambda task: task.cancelled() or task.exception())
+        pump.add_done_callback(client.give_up)
         try:
             await self._read(ws, client)
         finally:

@@ -69,6 +69,17 @@ def test_frames_that_wait_are_merged_column_by_column() -> None:
     assert list(table.values) == [*table.times_us, *(time + 0.1 for time in table.times_us)]
 
 
+def test_a_short_burst_leaves_frame_by_frame_and_a_longer_one_merged() -> None:
+    slot = Slot()
+    burst = [frame(1, key=True), frame(2), frame(3), frame(4)]
+    offer(slot, *burst)
+    assert [slot.take(few=4) for _ in range(5)] == [*burst, None]
+    offer(slot, *(frame(seq) for seq in range(5, 10)))
+    content = slot.take(few=4)
+    assert content is not None
+    assert LiveFrame.FromString(content).conflated == 4
+
+
 def test_a_row_that_a_key_frame_repeats_stands_once() -> None:
     slot = Slot()
     offer(slot, frame(1, key=True))
