@@ -21,6 +21,8 @@ from services.cli.ports import check_free
 from services.cli.supervisor import Program, Supervisor
 
 READY_WITHIN_S = 30.0
+# The path of a Unix socket may have 103 bytes on macOS, 107 on Linux; supervisord first binds one with its pid behind.
+_SOCKET_PATH_BYTES = 103 - len(".4194304")
 # While a start is waited for, supervisord is asked so often whether a service gave up: it tells nobody by
 # itself.
 _LOOK_S = 0.5
@@ -31,6 +33,12 @@ def configure(home: Home, port_base: int | None) -> Home:
     CliError.
     """
     os.umask(0o077)
+    longest = home.run / "supervisor.sock"
+    if len(os.fsencode(longest)) > _SOCKET_PATH_BYTES:
+        raise CliError(
+            f"the path of the home is too long for its sockets: {longest} has {len(os.fsencode(longest))} bytes, "
+            f"{_SOCKET_PATH_BYTES} are possible. Choose a shorter one with --home DIR"
+        )
     home.prepare()
     if port_base is not None and port_base != home.config.port_base:
         if not 1024 <= port_base <= 65531:

@@ -17,6 +17,7 @@ from bus.home import Home
 from services.cli.errors import CliError, NotRunning
 
 START_HINT = "start it with: wfmon up"
+_ANSWER_WITHIN_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,18 +89,35 @@ class Supervisor:
             )
 
     def _call(self, method: str) -> Any:
+        import socket
         from xmlrpc.client import Fault, ProtocolError, ServerProxy
 
         from supervisor.xmlrpc import SupervisorTransport
 
         transport = SupervisorTransport(None, None, serverurl=f"unix://{self._socket}")
         server = ServerProxy("http://127.0.0.1", transport=transport)
+        # supervisor's transport takes no timeout of its own, and a stopped supervisord would hold us for ever.
+        before = socket.getdefaulttimeout()
+        socket.setdefaulttimeout(_ANSWER_WITHIN_S)
         try:
             return cast(Any, server).supervisor.__getattr__(method)()
+        except TimeoutError:
+            raise CliError(self._silent()) from None
         except (Fault, ProtocolError) as error:
             raise OSError(str(error)) from error
         finally:
+            socket.setdefaulttimeout(before)
             transport.close()
+
+    def _silent(self) -> str:
+        try:
+            pid = (self._home.run / "supervisord.pid").read_text().strip()
+        except OSError:
+            pid = "unknown"
+        return (
+            f"supervisord (pid {pid}) does not answer within {_ANSWER_WITHIN_S:.0f} s; if it was stopped, let it go on "
+            f"with kill -CONT {pid}, else end it with kill -9 {pid}: its services then end by themselves"
+        )
 
 
 def wait_for_end(pid: int, timeout_s: float) -> bool:

@@ -15,14 +15,14 @@ from pathlib import Path
 import pytest
 
 from bus.home import Config, Home
-from services.cli import page
+from services.cli import page, supervisor
 from services.cli.checks import CHECKS, clock, configuration, home_folder, keys_and_token
 from services.cli.commands.doctor import findings
 from services.cli.errors import CliError
 from services.cli.launch import configure, make_token, starting
 from services.cli.ports import check_free, holder
 from services.cli.registry import COMMANDS
-from tests.stack import free_port_base
+from tests.stack import free_port_base, wait_until
 
 
 def wfmon(*words: str, home: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -120,6 +120,40 @@ def test_taken_port_names_who_holds_it_and_another_block(home: Home) -> None:
     assert f"(pid {os.getpid()})" in ended.stderr
     assert "--port-base" in ended.stderr
     check_free(home)
+
+
+def test_home_whose_path_is_too_long_for_sockets_is_refused(tmp_path: Path) -> None:
+    ended = wfmon("up", "--detach", "--no-open", home=tmp_path / ("long" * 25))
+    assert ended.returncode == 1
+    assert "--home" in ended.stderr
+    assert not (tmp_path / ("long" * 25)).exists()
+
+
+def test_supervisord_that_does_not_answer_is_named_and_not_taken_for_absent(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "_ANSWER_WITHIN_S", 0.2)
+    (home.run / "supervisord.pid").write_text("4711\n")
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(home.run / "supervisor.sock"))
+        silent.listen()
+        with pytest.raises(CliError, match="kill -CONT 4711"):
+            supervisor.Supervisor(home).pid()
+
+
+def test_browser_is_shown_a_file_that_leads_on_and_no_code_in_its_arguments(tmp_path: Path) -> None:
+    seen = tmp_path / "seen"
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$@" > {seen}\n')
+    browser.chmod(0o700)
+    address = "http://127.0.0.1:9460/#code=secret"
+    environment = {**os.environ, "PYTHONPATH": ".:proto", "BROWSER": f"{browser} %s", "XDG_RUNTIME_DIR": str(tmp_path)}
+    opening = f"from services.cli.page import open_in_browser; assert open_in_browser({address!r})"
+    subprocess.run([sys.executable, "-c", opening], check=True, env=environment, timeout=30)
+    wait_until(lambda: seen.exists() and seen.read_text().strip() != "", 10, "the browser to be called")
+    [shown] = seen.read_text().split()
+    assert "secret" not in shown
+    assert address in Path(shown.removeprefix("file://")).read_text()
 
 
 def test_port_base_is_kept_for_the_next_start(home: Home) -> None:

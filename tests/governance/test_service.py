@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -42,9 +43,15 @@ class House:
         self.ear = Ear(self.home, ("1/",))
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.mouth = Publisher(self.home, self._context)
-        self.channel = grpc.insecure_channel(f"unix:{self.home.socket('governance')}")
+        self.channel = self._new_channel()
+
+    def _new_channel(self) -> grpc.Channel:
+        return grpc.insecure_channel(f"unix:{self.home.socket('governance')}")
 
     def start(self, service: str) -> None:
+        # The old one takes itself for connected until it tries to write.
+        self.channel.close()
+        self.channel = self._new_channel()
         command = [sys.executable, "-m", f"services.{service}", "--home", str(self.home.root)]
         self._running[service] = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": ".:proto"})
 
@@ -131,6 +138,33 @@ def test_change_committed_by_a_process_that_died_before_publishing_arrives_with_
     # Publishing needs a subscriber that is there already; the journal head in Health serves those that were
     # not.
     house.wait_for(topics.health("governance"), lambda _: True)
+
+
+def test_no_change_that_was_answered_is_lost_however_often_the_service_is_killed(house: House) -> None:
+    answered: list[str] = []
+    for life in range(4):
+        house.start("governance")
+        for number in range(5 * (life + 1)):
+            request = pb.ChangeRequest(key=RATE, value=str(10 + len(answered) % 2), actor="person:cli")
+            if life and number == 4 * life:
+                in_flight = house.settings.Change.future(request)
+                house.kill("governance")
+                with contextlib.suppress(grpc.RpcError, grpc.FutureCancelledError):
+                    answered.append(in_flight.result(timeout=10).change.id)
+                break
+            answered.append(house.settings.Change(request).change.id)
+        else:
+            house.kill("governance")
+    house.start("governance")
+    kept = [change.id for change in house.settings.ListChanges(pb.ListChangesRequest(limit=1000)).changes]
+    made = {change_id for change_id in answered if change_id}
+    assert len(made) > 20
+    assert made <= set(kept)
+    assert len(kept) == len(set(kept))
+    verdict = house.settings.VerifyAudit(pb.VerifyAuditRequest())
+    assert verdict.intact
+    rows = house.settings.ListAudit(pb.ListAuditRequest(limit=200)).rows
+    assert sum(row.event.type == "setting.changed" for row in rows) == len(kept)
 
 
 def test_audit_event_sent_twice_and_over_a_kill_stands_in_the_chain_once(house: House) -> None:
