@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 # Looked at each second: a disk with room again is used within two.
 PAUSE_S = 1.0
 # Free pages left in the file for the next chunks: these, or a fiftieth of it.
-SPARE_PAGES = 16
+SPARE_PAGES = 4
 # How many are given back at once: a few ms.
 VACUUM_PAGES = 64
 

@@ -8,6 +8,7 @@ from wfmonitor.v1.metrics_service_pb2 import StorageResponse, StorageTier
 from wfmonitor.v1.sample_pb2 import RateGroup
 
 from bus.clock import boot_us, monotonic_s, wall_us
+from bus.resolution import digits_of, told
 from bus.samples import SampleProducer
 from bus.series import Series
 from services.aggregator.ingest import Ingest
@@ -27,6 +28,7 @@ STORAGE_COLUMNS = (
     Series("storage.raw_bytes_per_sample", STORAGE),
     Series("storage.oldest_raw_age_s", STORAGE),
 )
+DIGITS = [digits_of(series) for series in (*OWN_COLUMNS, *STORAGE_COLUMNS)]
 
 
 class RawTier(NamedTuple):
@@ -97,4 +99,5 @@ class OwnFigures:
         counters = self._ingest.counters
         own = [counters["gaps_total"], messages_s, counters["held_back"]]
         now_us = wall_us()
-        self._table.write((*OWN_COLUMNS, *STORAGE_COLUMNS), [now_us], [boot_us()], [*own, *self._figures.row(now_us)])
+        values = map(told, [*own, *self._figures.row(now_us)], DIGITS)
+        self._table.write((*OWN_COLUMNS, *STORAGE_COLUMNS), [now_us], [boot_us()], list(values))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from bus.resolution import digits_of, told
 from bus.series import Series
 from services.collector.guard import Guard
-from services.collector.resolution import digits_of, told
 
 
 class TableRow(NamedTuple):

@@ -19,6 +19,7 @@ DIGITS = {
     "°C": 2,
     "ms": 3,
     "s": 3,
+    "bytes/sample": 3,
 }
 
 

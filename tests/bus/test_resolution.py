@@ -4,8 +4,8 @@ from math import isnan, nan
 
 import pytest
 
+from bus.resolution import digits_of, told
 from bus.series import Series
-from services.collector.resolution import digits_of, told
 
 
 @pytest.mark.parametrize(
