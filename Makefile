@@ -39,7 +39,7 @@ browser: # the tests' Chromium: the system's package
 	@command -v chromium chromium-browser google-chrome >/dev/null || tests/install-browser
 
 test: $(VENV)/.dev browser ## the tests: units, integration, real browser (under 10 minutes)
-	$(PYTEST) tests --ignore=tests/attacks --ignore=tests/faults --ignore=tests/bench -m "not long"
+	$(PYTEST) tests --ignore=tests/attacks --ignore=tests/faults -m "not long"
 
 test-attacks: $(VENV)/.dev browser ## the attacks of docs/security.md, each with its number and count
 	$(PYTEST) tests/attacks -rA -m "not long"

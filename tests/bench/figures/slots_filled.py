@@ -1,0 +1,59 @@
+"""Vsync slots filled by the page, by the browser's own trace, against an empty page that only animates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from playwright.sync_api import Browser, Page
+
+from tests.bench.harness.bench import Bench
+from tests.bench.harness.figure import Figure, Reference, Unmeasurable
+from tests.bench.harness.live import browser_of, page_of
+
+SPAN_S = 20.0
+# One pixel of it changes in each frame, so that each slot has something to show.
+_EMPTY = """<!doctype html><body><div id=dot style="width:9px;height:9px;background:red"></div><script>
+const dot = document.getElementById('dot');
+const step = (now) => { dot.style.transform = `translateX(${now / 10 % 100}px)`; requestAnimationFrame(step); };
+requestAnimationFrame(step);
+</script>"""
+
+
+@contextmanager
+def _empty(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1600, "height": 900})
+    page = context.new_page()
+    page.set_content(_EMPTY)
+    yield page
+    context.close()
+
+
+def _filled(bench: Bench, page: Page) -> float:
+    try:
+        from tests.e2e.trace import record
+    except ModuleNotFoundError as error:
+        raise Unmeasurable(f"{error.name} is not there") from error
+    page.bring_to_front()
+    slots = record(browser_of(bench), page, bench.seconds(SPAN_S, 3.0))
+    bench.note(f"round {bench.round + 1}: {slots}")
+    return 100.0 * slots.filled_ratio
+
+
+def measure(bench: Bench) -> float:
+    return _filled(bench, page_of(bench))
+
+
+def empty(bench: Bench) -> float:
+    return _filled(bench, bench.hold("empty page", lambda: _empty(browser_of(bench))))
+
+
+FIGURE = Figure(
+    "slots_filled",
+    "page 1600×900, no GPU: vsync slots filled",
+    "%",
+    measure,
+    bar=99.0,
+    at_least=True,
+    references=(Reference("empty animated page", empty, "floor", extra=1.0),),
+)
