@@ -18,9 +18,13 @@ class TableRow(NamedTuple):
     values: list[float]
 
 
+# Many small sources that are read together: one row of them all costs one message, not one each.
+_SHARED = {"process": "process", "monitor": "monitor"}
+
+
 def table_of(series: Series) -> str:
-    """The table a series stands in: its source, but all processes share one."""
-    return "process" if series.source.startswith("process:") else series.source
+    """The table a series stands in: its source, but processes share one, and so do our own services."""
+    return _SHARED.get(series.source.partition(":")[0], series.source)
 
 
 class Assembly:

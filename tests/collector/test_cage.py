@@ -99,19 +99,21 @@ def test_failing_sampler_leaves_its_neighbours_alone() -> None:
     assert row.values[1] == 7.0
 
 
-def test_rows_are_divided_by_source_and_processes_share_a_table() -> None:
+def test_rows_are_divided_by_source_and_small_sources_share_a_table() -> None:
     columns = (
         Series("gpu.power_w", "gpu:0"),
         Series("process.cpu_percent", "process:#1"),
         Series("gpu.power_w", "gpu:1"),
         Series("process.cpu_percent", "process:#2"),
+        Series("monitor.rss_bytes", "monitor:gateway"),
     )
-    assembly = Assembly([Guard(Plain("mixed", lambda now_s: [1.0, 2.0, 3.0, 4.0], *columns), Log().warn)])
+    assembly = Assembly([Guard(Plain("mixed", lambda now_s: [1.0, 2.0, 3.0, 4.0, 5.0], *columns), Log().warn)])
     rows = {row.source: (row.columns, row.values) for row in assembly.rows(1.0)}
     assert rows == {
         "gpu:0": ((columns[0],), [1.0]),
         "process": ((columns[1], columns[3]), [2.0, 4.0]),
         "gpu:1": ((columns[2],), [3.0]),
+        "monitor": ((columns[4],), [5.0]),
     }
 
 

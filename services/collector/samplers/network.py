@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from bus.series import Series
 from services.collector.pinned import PinnedFile
 from services.collector.rates import Rates
-from services.collector.sampler import NAN, Absent, Machine
+from services.collector.sampler import Absent, Machine
 
 # Insides of containers, bridges and tunnels: their bytes pass a listed interface as well.
 INNER = re.compile(
@@ -15,13 +16,15 @@ INNER = re.compile(
 )
 
 
-def parse_net_dev(data: bytes) -> dict[str, tuple[int, int]]:
-    """Interface → (bytes received, bytes sent) since it came up, of all interfaces."""
-    found = {}
-    for line in data.splitlines()[2:]:
-        name, _, rest = line.partition(b":")
-        fields = rest.split(None, 9)
-        found[name.strip().decode("utf-8", "replace")] = (int(fields[0]), int(fields[8]))
+def find_interfaces(lines: Sequence[bytes]) -> list[tuple[int, bytes]]:
+    """(line, name with its colon) of each interface in /proc/net/dev that is shown, loopback first."""
+    found: list[tuple[int, bytes]] = []
+    for place, line in enumerate(lines[2:], 2):
+        name = line.partition(b":")[0].strip()
+        if name == b"lo":
+            found.insert(0, (place, name + b":"))
+        elif not INNER.fullmatch(name.decode("utf-8", "replace")):
+            found.append((place, name + b":"))
     return found
 
 
@@ -36,7 +39,8 @@ class Network:
             self._net_dev = PinnedFile(machine.proc / "net/dev")
         except OSError as error:
             raise Absent(f"{machine.proc}/net/dev: {error.strerror}") from error
-        self._interfaces: tuple[str, ...] = ()
+        self._interfaces: list[tuple[int, bytes]] = []
+        self._lines = 0
         self._columns: tuple[Series, ...] = ()
         self._rates = Rates()
 
@@ -44,22 +48,38 @@ class Network:
         return self._columns
 
     def read(self, now_s: float) -> list[float]:
-        found = parse_net_dev(self._net_dev.read())
-        loopback = found.pop("lo", None)
-        shown = tuple(name for name in found if not INNER.fullmatch(name))
-        if shown != self._interfaces or not self._columns:
-            self._interfaces = shown
-            self._rates = Rates()
-            self._columns = (
-                Series("system.net.lo_bytes_s", "system"),
-                *(
-                    Series(f"system.net.{way}_bytes_s", "system", (("iface", name),))
-                    for name in shown
-                    for way in ("rx", "tx")
-                ),
-            )
-        # On loopback what one sends another receives: one side is each byte once.
-        counters = [loopback[0] if loopback else NAN]
-        for name in shown:
-            counters += found[name]
+        lines = self._net_dev.read().splitlines()
+        counters = self._counters(lines)
+        if counters is None:  # an interface came or went, or the lines moved
+            self._name(lines)
+            counters = self._counters(lines) or []
         return self._rates.update(now_s, counters)
+
+    def _counters(self, lines: list[bytes]) -> list[float] | None:
+        """Bytes received and sent of each known interface; None where its line is another's."""
+        if len(lines) != self._lines:
+            return None
+        counters: list[float] = []
+        for place, name in self._interfaces:
+            line = lines[place]
+            start = line.find(name)
+            if start < 0 or line[:start].strip():
+                return None
+            fields = line[start + len(name) :].split(None, 9)
+            if name == b"lo:":  # what one sends another receives: one side is each byte once
+                counters.append(int(fields[0]))
+            else:
+                counters += (int(fields[0]), int(fields[8]))
+        return counters
+
+    def _name(self, lines: list[bytes]) -> None:
+        self._interfaces, self._lines = find_interfaces(lines), len(lines)
+        self._rates = Rates()
+        columns = []
+        for _, colon in self._interfaces:
+            name = colon[:-1].decode("utf-8", "replace")
+            if name == "lo":
+                columns.append(Series("system.net.lo_bytes_s", "system"))
+            else:
+                columns += [Series(f"system.net.{way}_bytes_s", "system", (("iface", name),)) for way in ("rx", "tx")]
+        self._columns = tuple(columns)
