@@ -1,6 +1,7 @@
 """What /healthz and grpc.health.v1 say: our own state, and whether the services behind the gRPC door live."""
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 
 from aiohttp import web
@@ -24,6 +25,7 @@ class HealthWatch:
         self._ctx = ctx
         self._owners = owners
         self._heard_s: dict[str, float] = {}
+        self._changed = asyncio.Event()
         ctx.subscribe([topics.health(owner) for owner in sorted(set(owners.values()))], self._on_health)
 
     def route(self) -> web.RouteDef:
@@ -39,20 +41,25 @@ class HealthWatch:
         return response
 
     async def watch(self, front: FrontDoor) -> None:
-        """Tells grpc.health.v1, once a second, which services serve."""
+        """Tells grpc.health.v1 which services serve: at once where one comes or goes, else looks once a second."""
         said: dict[str, bool] = {}
         loop = asyncio.get_running_loop()
         while True:
+            self._changed.clear()
             for service, owner in self._owners.items():
                 serving = loop.time() - self._heard_s.get(owner, float("-inf")) < _SILENT_AFTER_S
                 if said.get(service) is not serving:
                     said[service] = serving
                     await front.say(service, serving)
-            await asyncio.sleep(until_beat_s())
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), until_beat_s())
 
     def _on_health(self, _topic: str, payload: bytes) -> None:
         health = Health.FromString(payload)
+        before = health.service in self._heard_s
         if health.state in _WORKS:
             self._heard_s[health.service] = asyncio.get_running_loop().time()
         else:
             self._heard_s.pop(health.service, None)
+        if before is not (health.service in self._heard_s):
+            self._changed.set()
