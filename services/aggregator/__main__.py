@@ -11,7 +11,7 @@ from wfmonitor.v1.metrics_service_pb2_grpc import add_MetricsServiceServicer_to_
 
 from bus import topics
 from bus.ballast import Ballast
-from bus.clock import until_beat_s
+from bus.clock import boot_us, until_beat_s
 from bus.context import ServiceContext
 from bus.database import Quarantined
 from bus.journal.replay import Held, pull
@@ -58,7 +58,8 @@ async def aggregator(ctx: ServiceContext) -> AsyncIterator[None]:
         ctx.subscriber.pace(0.0 if live.listening or windows.listening else IDLE_LOOK_S)
 
     live = LiveVoice(composer, ctx.publish, attend)
-    windows = WindowVoice(StandingQueries(rings), ctx.publish, attend, ctx.log)
+    standing = StandingQueries(rings)
+    windows = WindowVoice(standing, ctx.publish, attend, ctx.log)
     recorder = Recorder(rings, Recording(ctx.settings.flag), store, records, lambda: ingest.applied, ctx.log)
     memory = EventMemory()
     spread = Spread(composer, live, windows, recorder, memory, lambda loss: _tell_loss(ctx, loss))
@@ -115,7 +116,7 @@ async def aggregator(ctx: ServiceContext) -> AsyncIterator[None]:
     ingest.meet_again()
     attend()
     ctx.spawn(keeper.run(), "keep the store in shape")
-    ctx.spawn(_each_second(ctx, own, ingest, rings, store, recorder), "own figures")
+    ctx.spawn(_each_second(ctx, own, ingest, rings, store, recorder, standing, live), "own figures")
     ctx.spawn(_each_flush(recorder), "write down what is new")
     try:
         yield
@@ -127,14 +128,26 @@ async def aggregator(ctx: ServiceContext) -> AsyncIterator[None]:
 
 
 async def _each_second(
-    ctx: ServiceContext, own: OwnFigures, ingest: Ingest, rings: Rings, store: Store, recorder: Recorder
+    ctx: ServiceContext,
+    own: OwnFigures,
+    ingest: Ingest,
+    rings: Rings,
+    store: Store,
+    recorder: Recorder,
+    standing: StandingQueries,
+    live: LiveVoice,
 ) -> None:
     while True:
         await asyncio.sleep(until_beat_s())
         own.write()
-        newest_us = max((table.newest_us for table in rings), default=0)
-        rings.drop_before(newest_us - 2 * RING_S * 1_000_000)
-        ctx.counters.update(ingest.counters, ring_bytes=rings.bytes, lost_samples_total=store.lost_samples)
+        rings.drop_silent(boot_us(), 2 * RING_S * 1_000_000)
+        ctx.counters.update(
+            ingest.counters,
+            ring_bytes=rings.bytes,
+            lost_samples_total=store.lost_samples,
+            standing_queries=len(standing),
+            live_listeners=float(live.listening),
+        )
         ctx.degraded(store.trouble or recorder.trouble or None)
 
 

@@ -89,9 +89,17 @@ class Rings:
             for series, column in table.series.items():
                 yield series, table, column
 
-    def drop_before(self, oldest_us: int) -> list[TableKey]:
-        """Forgets tables whose newest row is older and stored; returns their keys."""
-        gone = [t for t in self if t.newest_us < oldest_us and (t.stored >= t.appended or t.shown_only)]
+    def drop_silent(self, now_boot_us: int, silent_us: int) -> list[TableKey]:
+        """Forgets tables without a row for so long that need no storing any more; returns their keys.
+
+        By the boot clock: setting the wall clock makes no table old. One of another boot is silent for good.
+        """
+        gone = [
+            table
+            for table in self
+            if not -silent_us < now_boot_us - table.newest_boot_us < silent_us
+            and (table.stored >= table.appended or table.shown_only)
+        ]
         for table in gone:
             self.version += 1
             del self._tables[table.key]

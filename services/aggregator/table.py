@@ -84,6 +84,11 @@ class RingTable:
         return int(self.line_us[self._end - 1]) if self.rows else 0
 
     @property
+    def newest_boot_us(self) -> int:
+        """Boot clock of the newest row; 0 before the first."""
+        return int(self.boot_us[self._end - 1]) if self.rows else 0
+
+    @property
     def offset_us(self) -> int:
         """Wall minus boot clock at the newest row."""
         return int(self.times_us[self._end - 1] - self.boot_us[self._end - 1]) if self.rows else 0

@@ -3,18 +3,23 @@
 import asyncio
 import itertools
 import random
+from itertools import pairwise
 
 import grpc
 import pytest
 from wfmonitor.v1 import metrics_service_pb2 as pb
+from wfmonitor.v1.live_pb2 import LiveFrame
 from wfmonitor.v1.sample_pb2 import Label, SampleBatch
 from wfmonitor.v1.settings_service_pb2 import ChangeRequest
 from wfmonitor.v1.settings_service_pb2_grpc import SettingsServiceStub
+from wfmonitor.v1.window_pb2 import WindowValue
 
+from bus import topics
 from bus.journal.replay import pull
 from bus.rpc import open_channel
 from services.aggregator.recorder import FLUSH_S
 from tests.aggregator.room import PATIENCE_S, Room
+from tests.stack import Ear
 
 
 async def published(room: Room, metric: str) -> list[float]:
@@ -110,6 +115,50 @@ async def test_watch_tells_each_grid_point_soon_after_it_has_passed() -> None:
                 break
         assert [b - a for a, b in itertools.pairwise(times)] == [100_000] * 14
         assert list(value.values) == [pytest.approx(100, abs=15)]
+
+
+async def test_standing_query_on_the_bus_survives_kills_and_ends_with_its_listener() -> None:
+    topic = topics.window("1s", "system.load1", "count")
+    async with Room() as room:
+        ear = Ear(room.home, (topic,))
+        for victim in ("aggregator", "forwarder", ""):
+            heard = len(ear.messages)
+            await asyncio.to_thread(ear.wait_for, lambda _, n=heard: len(ear.messages) > n + 10, PATIENCE_S, "values")
+            if victim:
+                room.kill(victim)
+        value = WindowValue.FromString(ear.messages[-1][1])
+        assert (value.metric, value.stat, value.window) == ("system.load1", "count", "1s")
+        assert value.time_us % 100_000 == 0
+
+        async def nobody() -> bool:
+            return (await room.health()).counters.get("standing_queries") == 0
+
+        async def somebody() -> bool:
+            return not await nobody()
+
+        await room.until(somebody, "the aggregator to say that one listens")
+        ear.close()
+        await room.until(nobody, "the computing to end with the last listener")
+
+
+async def test_live_frames_begin_with_a_key_frame_and_have_no_gap() -> None:
+    async with Room() as room:
+        ear = Ear(room.home, (topics.LIVE,))
+        await asyncio.to_thread(ear.wait_for, lambda messages: len(messages) > 100, PATIENCE_S, "frames")
+        frames = [LiveFrame.FromString(payload) for _, payload in ear.messages]
+        assert frames[0].key
+        assert frames[0].tables[0].series
+        assert [b.seq - a.seq for a, b in pairwise(frames)] == [1] * (len(frames) - 1)
+        rows = [(table.id, t) for frame in frames if not frame.key for table in frame.tables for t in table.times_us]
+        assert len(rows) == len(set(rows)), "a row left twice"
+        gaps_us = [b.time_us - a.time_us for a, b in pairwise(frames)]
+        assert sorted(gaps_us)[len(gaps_us) // 20] > 15_000, "more than 60 frames a second"
+        ear.close()
+
+        async def nobody() -> bool:
+            return (await room.health()).counters.get("live_listeners") == 0
+
+        await room.until(nobody, "the frames to end with the last listener")
 
 
 LOAD = pb.Selector(metric="system.load1")

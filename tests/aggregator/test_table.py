@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from services.aggregator.rings import Rings
 from services.aggregator.table import RingFull, RingTable
-from tests.aggregator.tables import CPU, MEMORY, START_US, batch, process
+from tests.aggregator.tables import BOOT_OFFSET_US, CPU, MEMORY, START_US, batch, process
 
 
 def series_of(table: RingTable, series) -> list[tuple[int, float]]:
@@ -92,10 +92,17 @@ def test_metrics_find_their_tables_and_lose_them() -> None:
     rings = Rings()
     rings.append(batch([START_US], {CPU: [1.0], MEMORY: [nan]}), stored=True)
     assert [t.key.source for t in rings.tables_with("system.cpu.percent")] == ["system"]
-    assert rings.drop_before(START_US) == []
-    assert len(rings.drop_before(START_US + 1)) == 1
+    booted = START_US - BOOT_OFFSET_US
+    assert rings.drop_silent(booted + 9, silent_us=10) == []
+    assert len(rings.drop_silent(booted + 10, silent_us=10)) == 1
     assert rings.tables_with("system.cpu.percent") == []
     assert rings.metrics == []
+
+
+def test_rows_that_wait_to_be_stored_keep_their_table() -> None:
+    rings = Rings()
+    rings.append(batch([START_US], {CPU: [1.0]}))
+    assert rings.drop_silent(START_US, silent_us=10) == []
 
 
 def test_another_boot_does_not_move_what_was_before() -> None:
