@@ -11,6 +11,8 @@ WINDOWS = "1/window/"
 LIVE = "1/live/"
 PROCESSES = "1/process/system/"
 EVENTS = "1/event/"
+TOKENS = "1/token/"
+REQUESTS = "1/request/"
 HEALTHS = "1/health/"
 CONTROLS = "1/control/"
 CONTROL_RESULTS = "1/control-result/"
@@ -47,6 +49,14 @@ def parse_window(topic: str) -> WindowTopic:
     if not dot or not metric or not stat:
         raise ValueError(f"no statistic in {topic!r}; the shape is 1/window/<window>/<metric>.<stat>/")
     return WindowTopic(unquote(parts[2]), metric, stat)
+
+
+def token(model: str) -> str:
+    return f"{TOKENS}{_name(model)}/"
+
+
+def request(model: str) -> str:
+    return f"{REQUESTS}{_name(model)}/"
 
 
 def event(kind: str) -> str:

@@ -18,6 +18,19 @@ export const ServiceState = {
     "SERVICE_STATE_DOWN": 5
 };
 
+export const TokenKind = {
+    "TOKEN_KIND_UNSPECIFIED": 0,
+    "TOKEN_KIND_ANSWER": 1,
+    "TOKEN_KIND_THINKING": 2
+};
+
+export const Phase = {
+    "PHASE_UNSPECIFIED": 0,
+    "PHASE_SENT": 1,
+    "PHASE_FLOWING": 2,
+    "PHASE_ENDED": 3
+};
+
 export function readLabel(pbf, end) {
     const obj = {name: "", value: ""};
     let field;
@@ -173,6 +186,78 @@ export function readHealthCountersEntry(pbf, end) {
     return obj;
 }
 
+export function readTokenBurst(pbf, end) {
+    const obj = {producer: "", model: "", request_id: "", times_us: [], boot_us: [], tokens: [], kinds: [], entropy_bits: [], entropy_low_bits: [], entropy_high_bits: [], certainty: [], phase: 0};
+    let field;
+    while ((field = pbf.nextField(end))) {
+        if (field === 1) obj.producer = pbf.readString();
+        else if (field === 2) obj.model = pbf.readString();
+        else if (field === 3) obj.request_id = pbf.readString();
+        else if (field === 4) pbf.readPackedVarint(obj.times_us, true);
+        else if (field === 5) pbf.readPackedVarint(obj.boot_us, true);
+        else if (field === 6) pbf.readPackedVarint(obj.tokens);
+        else if (field === 7) pbf.readPackedVarint(obj.kinds);
+        else if (field === 8) pbf.readPackedDouble(obj.entropy_bits);
+        else if (field === 9) pbf.readPackedDouble(obj.entropy_low_bits);
+        else if (field === 10) pbf.readPackedDouble(obj.entropy_high_bits);
+        else if (field === 11) pbf.readPackedDouble(obj.certainty);
+        else if (field === 12) obj.phase = pbf.readVarint();
+    }
+    return obj;
+}
+
+export function readRequestRecord(pbf, end) {
+    const obj = {id: "", model: "", runtime: "", client: "", route: "", start_us: 0, start_boot_us: 0, queue_ms: 0, load_ms: 0, prefill_ms: 0, ttft_ms: 0, ttfa_ms: 0, e2e_ms: 0, tpot_ms: 0, itl_p50_ms: 0, itl_p95_ms: 0, itl_max_ms: 0, prompt_tokens: 0, cached_tokens: 0, reasoning_tokens: 0, output_tokens: 0, finish_reason: "", status: 0, streamed: false, entropy_mean_bits: 0, energy_mean: 0, stalls: 0, joules: 0, joules_attribution: "", concurrent: 0, stall: [], token_source: "", error: "", producer: ""};
+    let field;
+    while ((field = pbf.nextField(end))) {
+        if (field === 1) obj.id = pbf.readString();
+        else if (field === 2) obj.model = pbf.readString();
+        else if (field === 3) obj.runtime = pbf.readString();
+        else if (field === 4) obj.client = pbf.readString();
+        else if (field === 5) obj.route = pbf.readString();
+        else if (field === 6) obj.start_us = pbf.readVarint(true);
+        else if (field === 7) obj.start_boot_us = pbf.readVarint(true);
+        else if (field === 8) obj.queue_ms = pbf.readDouble();
+        else if (field === 9) obj.load_ms = pbf.readDouble();
+        else if (field === 10) obj.prefill_ms = pbf.readDouble();
+        else if (field === 11) obj.ttft_ms = pbf.readDouble();
+        else if (field === 12) obj.ttfa_ms = pbf.readDouble();
+        else if (field === 13) obj.e2e_ms = pbf.readDouble();
+        else if (field === 14) obj.tpot_ms = pbf.readDouble();
+        else if (field === 15) obj.itl_p50_ms = pbf.readDouble();
+        else if (field === 16) obj.itl_p95_ms = pbf.readDouble();
+        else if (field === 17) obj.itl_max_ms = pbf.readDouble();
+        else if (field === 18) obj.prompt_tokens = pbf.readVarint();
+        else if (field === 19) obj.cached_tokens = pbf.readVarint();
+        else if (field === 20) obj.reasoning_tokens = pbf.readVarint();
+        else if (field === 21) obj.output_tokens = pbf.readVarint();
+        else if (field === 22) obj.finish_reason = pbf.readString();
+        else if (field === 23) obj.status = pbf.readVarint();
+        else if (field === 24) obj.streamed = pbf.readBoolean();
+        else if (field === 25) obj.entropy_mean_bits = pbf.readDouble();
+        else if (field === 26) obj.energy_mean = pbf.readDouble();
+        else if (field === 27) obj.stalls = pbf.readVarint();
+        else if (field === 28) obj.joules = pbf.readDouble();
+        else if (field === 29) obj.joules_attribution = pbf.readString();
+        else if (field === 30) obj.concurrent = pbf.readVarint();
+        else if (field === 31) obj.stall.push(readStall(pbf, pbf.readVarint() + pbf.pos));
+        else if (field === 32) obj.token_source = pbf.readString();
+        else if (field === 33) obj.error = pbf.readString();
+        else if (field === 34) obj.producer = pbf.readString();
+    }
+    return obj;
+}
+
+export function readStall(pbf, end) {
+    const obj = {at_ms: 0, length_ms: 0};
+    let field;
+    while ((field = pbf.nextField(end))) {
+        if (field === 1) obj.at_ms = pbf.readDouble();
+        else if (field === 2) obj.length_ms = pbf.readDouble();
+    }
+    return obj;
+}
+
 export function readLiveTable(pbf, end) {
     const obj = {id: 0, schema: 0, rate_hz: 0, times_us: [], values: [], source: "", group: 0, series: []};
     let field;
@@ -190,7 +275,7 @@ export function readLiveTable(pbf, end) {
 }
 
 export function readLiveFrame(pbf, end) {
-    const obj = {epoch: 0, seq: 0, key: false, time_us: 0, tables: [], events: [], processes: undefined, health: [], conflated: 0};
+    const obj = {epoch: 0, seq: 0, key: false, time_us: 0, tables: [], events: [], processes: undefined, health: [], conflated: 0, tokens: [], tokens_left_out: 0, requests: []};
     let field;
     while ((field = pbf.nextField(end))) {
         if (field === 1) obj.epoch = pbf.readVarint();
@@ -202,6 +287,9 @@ export function readLiveFrame(pbf, end) {
         else if (field === 7) obj.processes = readProcessTable(pbf, pbf.readVarint() + pbf.pos);
         else if (field === 8) obj.health.push(readHealth(pbf, pbf.readVarint() + pbf.pos));
         else if (field === 9) obj.conflated = pbf.readVarint();
+        else if (field === 10) obj.tokens.push(readTokenBurst(pbf, pbf.readVarint() + pbf.pos));
+        else if (field === 11) obj.tokens_left_out = pbf.readVarint();
+        else if (field === 12) obj.requests.push(readRequestRecord(pbf, pbf.readVarint() + pbf.pos));
     }
     return obj;
 }

@@ -25,18 +25,19 @@ _sym_db = _symbol_database.Default()
 from wfmonitor.v1 import event_pb2 as wfmonitor_dot_v1_dot_event__pb2
 from wfmonitor.v1 import health_pb2 as wfmonitor_dot_v1_dot_health__pb2
 from wfmonitor.v1 import process_pb2 as wfmonitor_dot_v1_dot_process__pb2
+from wfmonitor.v1 import request_pb2 as wfmonitor_dot_v1_dot_request__pb2
 from wfmonitor.v1 import sample_pb2 as wfmonitor_dot_v1_dot_sample__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17wfmonitor/v1/live.proto\x12\x0cwfmonitor.v1\x1a\x18wfmonitor/v1/event.proto\x1a\x19wfmonitor/v1/health.proto\x1a\x1awfmonitor/v1/process.proto\x1a\x19wfmonitor/v1/sample.proto\"\xbb\x01\n\tLiveTable\x12\n\n\x02id\x18\x01 \x01(\r\x12\x0e\n\x06schema\x18\x02 \x01(\x06\x12\x0f\n\x07rate_hz\x18\x03 \x01(\x01\x12\x10\n\x08times_us\x18\x04 \x03(\x03\x12\x0e\n\x06values\x18\x05 \x03(\x01\x12\x0e\n\x06source\x18\x06 \x01(\t\x12&\n\x05group\x18\x07 \x01(\x0e\x32\x17.wfmonitor.v1.RateGroup\x12\'\n\x06series\x18\x08 \x03(\x0b\x32\x17.wfmonitor.v1.SeriesKey\"\xfb\x01\n\tLiveFrame\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x0b\n\x03seq\x18\x02 \x01(\x04\x12\x0b\n\x03key\x18\x03 \x01(\x08\x12\x0f\n\x07time_us\x18\x04 \x01(\x03\x12\'\n\x06tables\x18\x05 \x03(\x0b\x32\x17.wfmonitor.v1.LiveTable\x12#\n\x06\x65vents\x18\x06 \x03(\x0b\x32\x13.wfmonitor.v1.Event\x12-\n\tprocesses\x18\x07 \x01(\x0b\x32\x1a.wfmonitor.v1.ProcessTable\x12$\n\x06health\x18\x08 \x03(\x0b\x32\x14.wfmonitor.v1.Health\x12\x11\n\tconflated\x18\t \x01(\rb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17wfmonitor/v1/live.proto\x12\x0cwfmonitor.v1\x1a\x18wfmonitor/v1/event.proto\x1a\x19wfmonitor/v1/health.proto\x1a\x1awfmonitor/v1/process.proto\x1a\x1awfmonitor/v1/request.proto\x1a\x19wfmonitor/v1/sample.proto\"\xbb\x01\n\tLiveTable\x12\n\n\x02id\x18\x01 \x01(\r\x12\x0e\n\x06schema\x18\x02 \x01(\x06\x12\x0f\n\x07rate_hz\x18\x03 \x01(\x01\x12\x10\n\x08times_us\x18\x04 \x03(\x03\x12\x0e\n\x06values\x18\x05 \x03(\x01\x12\x0e\n\x06source\x18\x06 \x01(\t\x12&\n\x05group\x18\x07 \x01(\x0e\x32\x17.wfmonitor.v1.RateGroup\x12\'\n\x06series\x18\x08 \x03(\x0b\x32\x17.wfmonitor.v1.SeriesKey\"\xed\x02\n\tLiveFrame\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x0b\n\x03seq\x18\x02 \x01(\x04\x12\x0b\n\x03key\x18\x03 \x01(\x08\x12\x0f\n\x07time_us\x18\x04 \x01(\x03\x12\'\n\x06tables\x18\x05 \x03(\x0b\x32\x17.wfmonitor.v1.LiveTable\x12#\n\x06\x65vents\x18\x06 \x03(\x0b\x32\x13.wfmonitor.v1.Event\x12-\n\tprocesses\x18\x07 \x01(\x0b\x32\x1a.wfmonitor.v1.ProcessTable\x12$\n\x06health\x18\x08 \x03(\x0b\x32\x14.wfmonitor.v1.Health\x12\x11\n\tconflated\x18\t \x01(\r\x12(\n\x06tokens\x18\n \x03(\x0b\x32\x18.wfmonitor.v1.TokenBurst\x12\x17\n\x0ftokens_left_out\x18\x0b \x01(\x04\x12-\n\x08requests\x18\x0c \x03(\x0b\x32\x1b.wfmonitor.v1.RequestRecordb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'wfmonitor.v1.live_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LIVETABLE']._serialized_start=150
-  _globals['_LIVETABLE']._serialized_end=337
-  _globals['_LIVEFRAME']._serialized_start=340
-  _globals['_LIVEFRAME']._serialized_end=591
+  _globals['_LIVETABLE']._serialized_start=178
+  _globals['_LIVETABLE']._serialized_end=365
+  _globals['_LIVEFRAME']._serialized_start=368
+  _globals['_LIVEFRAME']._serialized_end=733
 # @@protoc_insertion_point(module_scope)

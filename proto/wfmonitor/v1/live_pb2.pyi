@@ -10,6 +10,7 @@ from google.protobuf.internal import containers as _containers
 from wfmonitor.v1 import event_pb2 as _event_pb2
 from wfmonitor.v1 import health_pb2 as _health_pb2
 from wfmonitor.v1 import process_pb2 as _process_pb2
+from wfmonitor.v1 import request_pb2 as _request_pb2
 from wfmonitor.v1 import sample_pb2 as _sample_pb2
 import builtins as _builtins
 import sys
@@ -86,6 +87,9 @@ class LiveFrame(_message.Message):
     PROCESSES_FIELD_NUMBER: _builtins.int
     HEALTH_FIELD_NUMBER: _builtins.int
     CONFLATED_FIELD_NUMBER: _builtins.int
+    TOKENS_FIELD_NUMBER: _builtins.int
+    TOKENS_LEFT_OUT_FIELD_NUMBER: _builtins.int
+    REQUESTS_FIELD_NUMBER: _builtins.int
     epoch: _builtins.int
     seq: _builtins.int
     key: _builtins.bool
@@ -93,6 +97,7 @@ class LiveFrame(_message.Message):
     """wall clock when it left the aggregator"""
     conflated: _builtins.int
     """frames merged into this one for this client"""
+    tokens_left_out: _builtins.int
     @_builtins.property
     def tables(self) -> _containers.RepeatedCompositeFieldContainer[Global___LiveTable]: ...
     @_builtins.property
@@ -104,6 +109,14 @@ class LiveFrame(_message.Message):
     @_builtins.property
     def health(self) -> _containers.RepeatedCompositeFieldContainer[_health_pb2.Health]:
         """when a new one came"""
+
+    @_builtins.property
+    def tokens(self) -> _containers.RepeatedCompositeFieldContainer[_request_pb2.TokenBurst]:
+        """lossless up to a cap, then `tokens_left_out` says how many"""
+
+    @_builtins.property
+    def requests(self) -> _containers.RepeatedCompositeFieldContainer[_request_pb2.RequestRecord]:
+        """ended since the last frame"""
 
     def __init__(
         self,
@@ -117,10 +130,13 @@ class LiveFrame(_message.Message):
         processes: _process_pb2.ProcessTable | None = ...,
         health: _abc.Iterable[_health_pb2.Health] | None = ...,
         conflated: _builtins.int = ...,
+        tokens: _abc.Iterable[_request_pb2.TokenBurst] | None = ...,
+        tokens_left_out: _builtins.int = ...,
+        requests: _abc.Iterable[_request_pb2.RequestRecord] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["processes", b"processes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conflated", b"conflated", "epoch", b"epoch", "events", b"events", "health", b"health", "key", b"key", "processes", b"processes", "seq", b"seq", "tables", b"tables", "time_us", b"time_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conflated", b"conflated", "epoch", b"epoch", "events", b"events", "health", b"health", "key", b"key", "processes", b"processes", "requests", b"requests", "seq", b"seq", "tables", b"tables", "time_us", b"time_us", "tokens", b"tokens", "tokens_left_out", b"tokens_left_out"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
