@@ -23,6 +23,7 @@ from services.aggregator.chunk_index import ChunkIndex, ChunkRef
 from services.aggregator.chunks import pack
 from services.aggregator.dictionary import Dictionary
 from services.aggregator.inbox import Position
+from services.aggregator.ledger import Ledger
 from services.aggregator.lines import by_line
 from services.aggregator.store_schema import LAYOUT, MODELS, CursorRow, LossRow, tuples
 from services.aggregator.tiers import oldest_worth
@@ -33,8 +34,7 @@ __all__ = ["Loss", "RowBlock", "Store"]
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-# Chunks of a few hours at default rates: longer than any disk should stay full unseen.
-WAITING_BYTES = 16 << 20
+WAITING_BYTES = 16 << 20  # a few hours of chunks at default rates
 # With less free than that on the disk, the file grows no more: for each new chunk an old one goes.
 RESERVE_BYTES = 16 << 20
 _SLACK_BYTES = 64 << 10
@@ -85,6 +85,10 @@ class Store:
         self.db = Database(path, quarantine=quarantine, models=MODELS, ballast=ballast, pragmas=_PRAGMAS, layout=LAYOUT)
         self.quarantined = self.db.quarantined
         self.db.read_sync(lambda _: self._load())
+        self._ledger = Ledger(path.with_suffix(".samples"))
+        if self.quarantined:
+            self.lost("quarantined", self.quarantined.path.name, self._ledger.samples)
+        self._account()
         self._next_chunk = max((ref.id for ref in self.index), default=0) + 1
 
     def _load(self) -> None:
@@ -158,6 +162,7 @@ class Store:
             await self.run(lambda _: step.write([], [], self._now_us()))
             self.index.remove(refs)
             self.index.add(ref.stored())
+            self._account()
             return True
 
     def _number(self) -> int:
@@ -223,6 +228,7 @@ class Store:
         self._cursors.update(step.cursors)
         for ref in step.chunks:
             self.index.add(ref.stored())
+        self._account()
         self.trouble = ""
 
     def _give_up_oldest_waiting(self) -> None:
@@ -276,9 +282,13 @@ class Store:
             sums[reason, what] = sums.get((reason, what), 0) + samples
         return [Loss(reason, what, samples) for (reason, what), samples in sums.items()]
 
+    def _account(self) -> None:
+        self._ledger.samples = self.index.samples - sum(ref.samples for ref in self._next.chunks)
+
     def close(self) -> None:
         """Finish and close the file. What still waits is not in it: the cursors say so."""
         self.db.close()
+        self._ledger.close()
 
 
 def _free_bytes(path: Path) -> int:

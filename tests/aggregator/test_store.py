@@ -104,6 +104,34 @@ async def test_a_file_that_is_broken_while_in_use_is_counted_and_replaced(tmp_pa
     store.close()
 
 
+@pytest.mark.parametrize("damage", ["header", "all"])
+async def test_what_a_file_held_that_is_broken_at_the_start_is_counted(tmp_path: Path, damage: str) -> None:
+    store = open_store(tmp_path)
+    blocks = [noise(n) for n in range(5)]
+    for n, one in enumerate(blocks):
+        await store.write([one], at(n + 1))
+    store.close()
+    if damage == "all":
+        store.db.path.write_bytes(os.urandom(100_000))
+    else:
+        with store.db.path.open("r+b") as file:
+            file.write(os.urandom(100))
+    store = open_store(tmp_path)
+    assert store.quarantined is not None
+    assert store.lost_samples == samples(blocks)
+    assert await store.write([noise(9)], at(9))
+    store.close()
+    store = open_store(tmp_path)
+    assert store.quarantined is None
+    assert await store.losses() == [Loss("quarantined", quarantined_name(tmp_path), samples(blocks))]
+    store.close()
+
+
+def quarantined_name(folder: Path) -> str:
+    [kept] = (folder / "quarantine").glob("*.db")
+    return kept.name
+
+
 def test_a_broken_file_at_the_start_is_told_and_replaced_within_5_s(tmp_path: Path) -> None:
     (tmp_path / "aggregator.db").write_bytes(b"no database at all " * 1000)
     started = time.monotonic()

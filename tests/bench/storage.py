@@ -104,9 +104,23 @@ def _written() -> int:
     return int(next(line.split()[1] for line in lines if line.startswith("write_bytes")))
 
 
-async def _settle(keeper: Keeper) -> None:
+async def _settle(keeper: Keeper, stalls_ms: list[float]) -> None:
+    """All that is due; how long the event loop stood still meanwhile, at its worst."""
+    done = asyncio.Event()
+
+    async def pulse() -> float:
+        longest_s, before_s = 0.0, time.perf_counter()
+        while not done.is_set():
+            await asyncio.sleep(0.001)
+            now_s = time.perf_counter()
+            longest_s, before_s = max(longest_s, now_s - before_s), now_s
+        return longest_s * 1e3
+
+    pulsing = asyncio.create_task(pulse())
     while await keeper.step():
         pass
+    done.set()
+    stalls_ms.append(await pulsing)
 
 
 async def measure(recording: Path, hours: float, folder: Path) -> dict[str, float]:
@@ -115,17 +129,19 @@ async def measure(recording: Path, hours: float, folder: Path) -> dict[str, floa
     now_us = 0
     store = Store(folder / "aggregator.db", quarantine=folder / "quarantine", now_us=lambda: now_us)
     keeper = Keeper(store, now_us=lambda: now_us)
-    written, cpu_s, commit_ms, largest = _written(), time.process_time(), [], 0
+    written, cpu_s, largest = _written(), time.process_time(), 0
+    commit_ms: list[float] = []
+    stalls_ms: list[float] = []
     for now_us, blocks in flushes(rows, hours):  # noqa: B007 — the clock of store and keeper
         if not await store.write(blocks, {}):
             raise RuntimeError(store.trouble)
         commit_ms.append(store.db.commit_ms)
-        await _settle(keeper)
+        await _settle(keeper, stalls_ms)
         largest = max(largest, store.db.file_bytes + store.db.wal_bytes)
     written, cpu_s = _written() - written, time.process_time() - cpu_s
     before = store.db.file_bytes
     now_us += HOUR_US
-    await _settle(keeper)
+    await _settle(keeper, stalls_ms)
     await store.read(lambda db: db.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
     samples, file_bytes = store.index.samples, store.db.file_bytes
     asked = time.perf_counter()
@@ -141,6 +157,7 @@ async def measure(recording: Path, hours: float, folder: Path) -> dict[str, floa
         "cpu_percent_of_a_core": round(100 * cpu_s / (hours * 3600), 3),
         "commit_ms_median": round(float(np.median(commit_ms)), 2),
         "commit_ms_max": round(max(commit_ms), 2),
+        "loop_stall_ms_max": round(max(stalls_ms), 2),
         "rows_read_back": read,
         "read_back_s": round(time.perf_counter() - asked, 3),
     }
