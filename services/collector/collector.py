@@ -29,7 +29,10 @@ class Voice(Protocol):
     """What the collector says besides numbers."""
 
     def event(self, kind: str, source: str, title: str, **attributes: str) -> None:
-        """Something happened that is to be marked on charts."""
+        """Something happened just now that is to be marked on charts."""
+
+    def event_at(self, time_us: int, boot_us: int, kind: str, source: str, title: str) -> None:
+        """Something happened before now."""
 
     def warn(self, text: str, sampler: str, error: str) -> None:
         """One line for the log."""
@@ -57,6 +60,7 @@ class Collector:
         self.budget = Budget(self._budget(), os.cpu_count() or 1)
         self._timeline = Timeline()
         self._places: dict[Guard, str] = {}
+        self._errors_before = 0
         paces = [group.pace for group in self.groups.values()]
         self._clockwork = Guard(Clockwork(paces, self.errors), voice.warn)
         self._told: dict[str, str] = {}
@@ -84,7 +88,7 @@ class Collector:
 
     def errors(self) -> int:
         """Reads that failed since the start."""
-        return sum(guard.errors for guard in self._places)
+        return self._errors_before + sum(guard.errors for guard in list(self._places))
 
     def costs(self) -> dict[str, float]:
         """CPU of each sampler in percent of one core at its present rate, by subject."""
@@ -129,9 +133,21 @@ class Collector:
         # First out, then in: no sampler is ever read by two threads.
         for name, group in self.groups.items():
             group.hold([guard for guard in group.guards if guard in held[name]])
+        for guard in list(self._places):
+            if not self._wanted(guard.sampler.name) and guard is not self._clockwork:
+                self._let_go(guard)
         for name, group in self.groups.items():
             group.hold(held[name])
             group.run()
+
+    def _let_go(self, guard: Guard) -> None:
+        """A sampler that was switched off keeps nothing open; switched on, it begins anew."""
+        del self._places[guard]
+        self._errors_before += guard.errors
+        self.inventory.release(guard.sampler)
+        rest = getattr(guard.sampler, "rest", None)
+        if rest is not None:
+            rest()
 
     def _look_at_clocks(self) -> None:
         instant = Instant(wall_us(), boot_us(), time.monotonic_ns() // 1000)
@@ -142,7 +158,9 @@ class Collector:
                     "clock_step", "system", f"The wall clock was set by {by:+.3f} s", by_us=str(found.by_us)
                 )
             else:
-                self._voice.event("suspend", "system", "The machine fell asleep", at_us=str(found.from_wall_us))
+                self._voice.event_at(
+                    found.from_wall_us, found.from_boot_us, "suspend", "system", "The machine fell asleep"
+                )
                 seconds = f"{found.for_us / 1e6:.1f}"
                 self._voice.event("resume", "system", f"The machine woke up after {seconds} s", asleep_s=seconds)
 

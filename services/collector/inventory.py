@@ -53,8 +53,14 @@ class Inventory:
             entry.retry_after_s = min(2.0 * entry.retry_after_s, _LONGEST_RETRY_S)
         return came
 
+    def release(self, sampler: Sampler) -> None:
+        """Forgets a sampler; it is made anew when its subject is wanted again."""
+        for entry in self.entries:
+            if entry.sampler is sampler:
+                entry.sampler, entry.retry_at_s = None, 0.0
+
     def describe(self) -> dict[str, str]:
-        """Subject → "there", "there: <what>" or "absent: <reason>. <mend>"."""
+        """Subject → "there", "there: <what>", "off" or "absent: <reason>. <mend>"."""
         told: dict[str, str] = {}
         for entry in self.entries:
             if entry.sampler is not None:
@@ -62,4 +68,6 @@ class Inventory:
                 told[entry.subject] = f"there: {detail}" if detail else "there"
             elif entry.reason and not told.get(entry.subject, "").startswith("there"):
                 told.setdefault(entry.subject, f"absent: {entry.reason}. {entry.mend}".strip())
+            else:
+                told.setdefault(entry.subject, "off")
         return told

@@ -18,7 +18,11 @@ GROUPS = ("render", "resource", "trend")
 
 
 class Sampler(Protocol):
-    """Reads one subject. Knows no clock and no schedule: time comes in as an argument."""
+    """Reads one subject. Knows no clock and no schedule: time comes in as an argument.
+
+    It may also have `rest()`, called when it is switched off and read no more, and `detail`, one line
+    for the inventory; `may_rise = True` lets it up to the render group while its reads are fast.
+    """
 
     name: str
     """The subject: its switch is the setting `collector.sampler.<name>.enabled`. Several may share one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from wfmonitor.v1.event_pb2 import Event
 from wfmonitor.v1.sample_pb2 import RateGroup
 
 from bus import topics
@@ -42,6 +43,10 @@ class Wire:
     def event(self, kind: str, source: str, title: str, **attributes: str) -> None:
         """Something to be marked on charts and kept."""
         self._ctx.emit(kind, source, title, None, **attributes)
+
+    def event_at(self, time_us: int, boot_us: int, kind: str, source: str, title: str) -> None:
+        """Something that happened before now."""
+        self._ctx.emit(kind, source, title, Event(time_us=time_us, boot_us=boot_us))
 
     def show(self, table: Table) -> None:
         """A process table for the page: published, never journalled, never recorded."""

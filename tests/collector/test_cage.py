@@ -189,7 +189,7 @@ def test_subject_that_is_switched_off_is_not_touched() -> None:
 
     inventory = Inventory(Machine(), [("off", factory)])
     assert inventory.probe(0.0, lambda subject: False) == []
-    assert inventory.describe() == {}
+    assert inventory.describe() == {"off": "off"}
 
 
 def test_factory_of_a_third_party_that_raises_is_told_as_its_fault() -> None:

@@ -181,6 +181,16 @@ def test_standin_driver_that_goes_is_looked_for_ever_more_rarely(
     assert 6 <= tries <= 11
 
 
+def test_standin_driver_is_let_go_when_gpus_are_switched_off(monkeypatch: pytest.MonkeyPatch, machine: Machine) -> None:
+    module = standin(monkeypatch, Card())
+    samplers = [GpuLoad(machine), GpuClocks(machine), GpuTrend(machine)]
+    assert module.users == 1
+    for sampler in samplers:
+        sampler.rest()
+    assert module.users == 0
+    assert read(GpuLoad(machine), 1.0)["util_percent", "gpu:0", ""] == 40.0
+
+
 def test_processes_of_standin_gpus_are_added_up(monkeypatch: pytest.MonkeyPatch, machine: Machine) -> None:
     first = Card(processes=[(100, 1 << 30), (200, None)], samples=[(100, 1, 30), (100, 2, 50)])
     second = Card(processes=[(100, 1 << 30)], samples=[(100, 5, 20)])

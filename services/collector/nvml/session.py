@@ -82,6 +82,7 @@ class Session:
         if not self.devices:
             self.nvml.nvmlShutdown()
             raise Absent("the NVIDIA driver is loaded, and names no GPU", "See `nvidia-smi`")
+        self._most = len(self.devices)
         self._lock = threading.Lock()
         self._due_s = math.inf
         self._after_s = _FIRST_RETRY_S
@@ -139,10 +140,16 @@ class Session:
             except (Absent, self.nvml.NVMLError):
                 self.devices = []
             came = [device for device in self.devices if device.source not in known]
-            self._due_s = math.inf if came else now_s + self._after_s
+            self._most = max(self._most, len(self.devices))
             self._after_s = _FIRST_RETRY_S if came else min(2.0 * self._after_s, _LONGEST_RETRY_S)
+            self._due_s = now_s + self._after_s if len(self.devices) < self._most else math.inf
         for device in came:
             self._machine.event("device_come", device.source, f"{device.name} is back", name=device.name)
+
+    def close(self) -> None:
+        """Lets the driver go."""
+        with contextlib.suppress(self.nvml.NVMLError):
+            self.nvml.nvmlShutdown()
 
 
 def _text(name: str | bytes) -> str:

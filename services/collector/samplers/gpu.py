@@ -58,6 +58,13 @@ class _Gpus:
         values += [total(field, [values[place] for place in places]) for field, places in self._totals]
         return values
 
+    def rest(self) -> None:
+        """Switched off: the driver is let go, so that it can be unloaded; processes use nothing of it any more."""
+        self._machine.gpu.by_pid = {}
+        if self._machine.gpu.session is self._session:
+            self._machine.gpu.session = None
+            self._session.close()
+
     def _choose(self, now_s: float) -> None:
         """Asks each device each question once, and keeps what it answers."""
         self._known = self._session.devices

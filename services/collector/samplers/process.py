@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bus.series import Series
-from services.collector.processes.board import LEAST_SPAN_S, Board
+from services.collector.processes.board import LEAST_SPAN_S, Board, Table
 from services.collector.processes.ranking import MEASURES, Usage
 from services.collector.processes.registry import Snapshot
 from services.collector.sampler import NAN, Absent, Machine
@@ -56,6 +56,10 @@ class Processes:
             usage = by_name.get(name)
             values += [NAN] * len(MEASURES) if usage is None else [getattr(usage, measure) for measure in MEASURES]
         return values
+
+    def rest(self) -> None:
+        """Switched off: the page's table empties."""
+        self._show(Table(0.0, [], 0))
 
     def _keep(self, rows: list[Usage], now_s: float) -> None:
         """Which names are columns: those on the table, and for a minute those that were."""

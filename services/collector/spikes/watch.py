@@ -27,7 +27,7 @@ FLOORS: dict[str, tuple[float, bool]] = {
     "system.psi.cpu.some_avg10": (15.0, False),
     "system.psi.mem.some_avg10": (5.0, False),
     "system.psi.io.some_avg10": (10.0, False),
-    "gpu.util_percent": (25.0, True),
+    "gpu.util_percent": (25.0, False),
 }
 # Of the cores only the busiest is watched: work wanders from one to another.
 _BUSIEST = "system.cpu.core_percent"
