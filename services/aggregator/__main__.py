@@ -42,6 +42,7 @@ NAME = "aggregator"
 # While nobody listens, messages are taken four times a second: a wake-up costs more than the message it brings.
 # Questions take what has come before they are answered.
 IDLE_LOOK_S = 0.25
+MANY_MESSAGES = 50
 
 
 @asynccontextmanager
@@ -57,9 +58,15 @@ async def aggregator(ctx: ServiceContext) -> AsyncIterator[None]:
     def attend() -> None:
         ctx.subscriber.pace(0.0 if live.listening or windows.listening else IDLE_LOOK_S)
 
+    def behind() -> bool:
+        received = ctx.subscriber.received
+        ctx.subscriber.look()
+        # A tick is a handful of messages; a pause of ours leaves hundreds, and more behind them.
+        return ctx.subscriber.received > received + MANY_MESSAGES or ingest.behind
+
     live = LiveVoice(composer, ctx.publish, attend)
     standing = StandingQueries(rings)
-    windows = WindowVoice(standing, ctx.publish, attend, ctx.log)
+    windows = WindowVoice(standing, ctx.publish, attend, behind, ctx.log)
     recorder = Recorder(rings, Recording(ctx.settings.flag), store, records, lambda: ingest.applied, ctx.log)
     memory = EventMemory()
     spread = Spread(composer, live, windows, recorder, memory, lambda loss: _tell_loss(ctx, loss))

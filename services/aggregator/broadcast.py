@@ -20,6 +20,11 @@ KEY_EVERY_S = 1.0
 Publish = Callable[[str, Message], None]
 Hear = Callable[[WindowValue], None]
 Changed = Callable[[], None]  # somebody begins or ends to listen
+Behind = Callable[[], bool]  # takes in what has come; whether more is known to be on its way
+# Windows wait so long for rows that are known to be on their way: a pause of ours, a gap that is being pulled.
+# Told without them they would be wrong, and nobody would tell them again.
+HOLD_S = 2.0
+AGAIN_S = 0.02
 
 
 class LiveVoice:
@@ -74,8 +79,12 @@ class LiveVoice:
 class WindowVoice:
     """Evaluates standing queries as their producers pass the grid, for the bus and for Watch."""
 
-    def __init__(self, standing: StandingQueries, publish: Publish, changed: Changed, log: ServiceLogger) -> None:
+    def __init__(
+        self, standing: StandingQueries, publish: Publish, changed: Changed, behind: Behind, log: ServiceLogger
+    ) -> None:
         self._standing = standing
+        self._behind = behind
+        self._held_since_s: float | None = None
         self._publish = publish
         self._changed = changed
         self._log = log
@@ -127,10 +136,26 @@ class WindowVoice:
 
     def _evaluate(self) -> None:
         self._soon = False
+        if self._hold():
+            self._timer = self._loop.call_later(AGAIN_S, self._evaluate)
+            return
         now_us = wall_us()
         if self._standing.due(now_us, now_us - boot_us(), self._send):
             self.news()
         self._wake()
+
+    def _hold(self) -> bool:
+        """Whether to wait for rows on their way; the first time that, and no longer than HOLD_S."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not self._behind():
+            self._held_since_s = None
+            return False
+        now_s = monotonic_s()
+        if self._held_since_s is None:
+            self._held_since_s = now_s
+        return now_s - self._held_since_s < HOLD_S
 
     def _wake(self) -> None:
         """Sets the alarm for the grid point that nobody may pass in time."""

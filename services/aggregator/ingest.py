@@ -89,6 +89,11 @@ class Ingest:
             "held_back": self._inbox.pending + len(self._commands),
         }
 
+    @property
+    def behind(self) -> bool:
+        """Whether rows are known to be missing, and on their way."""
+        return bool(self._tasks or self._commands)
+
     def meet_again(self) -> None:
         """Asks everybody known from an earlier life at once: rings are full again before the first heartbeat."""
         for producer in self._stored:

@@ -69,6 +69,9 @@ class Room:
         process.send_signal(number)
         process.wait(10)
 
+    def signal(self, service: str, number: signal.Signals) -> None:
+        self._processes[service].send_signal(number)
+
     def kill(self, service: str) -> None:
         """kill -9, and started again at once."""
         self.stop(service, signal.SIGKILL)
