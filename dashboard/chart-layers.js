@@ -14,6 +14,8 @@ import {hatch, ink} from './ink.js';
  * @property {boolean} chosen
  */
 
+/** A label longer than this part of the plot would hide what it speaks of; the list below has it. */
+const LABEL_SHARE = 0.4;
 /** Half of the width that a chosen moment shades, s. */
 const CHOSEN_S = 1;
 
@@ -140,7 +142,7 @@ export function drawMarks(u, columns, marks, mainShare, labelled) {
         const label = mark.shape === 'spike' ? clock(mark.time_us) : mark.label;
         const width = ctx.measureText(label).width, space = size + 5 * ratio;
         const left = x - space - width >= free ? x - space - width : x + space;
-        if (left >= free && left + width <= bbox.left + bbox.width) {
+        if (left >= free && left + width <= bbox.left + bbox.width && (width < bbox.width * LABEL_SHARE || mark.chosen)) {
             // A rim of the page's own colour keeps the words readable over a line.
             ctx.strokeStyle = ink().bg;
             ctx.lineWidth = 4 * ratio;

@@ -1,7 +1,8 @@
 /** What a panel is given: the data, the view, and the few things panels ask of the page. */
 import {el, rows, text} from './dom.js';
-import {culprits, explain, processName} from './explain.js';
+import {amount, culprits, explain, processName} from './explain.js';
 import {clock, figureOf, span} from './format.js';
+import {learnNames} from './names.js';
 
 /** @typedef {import('./chart-layers.js').Mark} Mark */
 /** @typedef {import('./panels/system.js').SystemPanel} SystemPanel */
@@ -34,7 +35,7 @@ export class Context {
         /** @type {import('./frames.js').FrameMeter|null} */
         this.frames = null;
         this.tip = makeTip();
-        bridge.on('processes', ({table}) => { this.processes = table; });
+        bridge.on('processes', ({table}) => { this.processes = table; learnNames(table); });
         bridge.on('health', ({services}) => { for (const one of services) this.health.set(one.service, one); });
     }
 
@@ -88,7 +89,7 @@ function makeTip() {
             text(rest, said.rest);
             rows(list, culprits(event).slice(0, 5), () => el('li', {class: 'ends'}, el('span'), el('span')), (row, process) => {
                 text(row.children[0], processName(process));
-                text(row.children[1], `${(process.cpu_percent / 100).toFixed(2)} cores`);
+                text(row.children[1], amount(event, process));
             });
             text(metric, event.spike?.series ? `${event.spike.series.metric} [${event.spike.series.source || event.source}]` : `${event.kind} [${event.source || event.producer}]`);
             root.hidden = false;

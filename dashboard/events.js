@@ -49,10 +49,10 @@ export class Events extends EventTarget {
         return all[next];
     }
 
-    /** Spikes of these metrics, and what concerns the whole machine. @param {string[]} metrics @returns {Mark[]} */
-    marks(metrics) {
+    /** Spikes of metrics that begin so, and what concerns the whole machine. @param {string[]} subjects @returns {Mark[]} */
+    marks(subjects) {
         const [from, to] = this.state.window_us;
-        return this.between(from - 1e6, to + 1e6).filter((event) => !event.spike || metrics.includes(event.spike.series?.metric ?? '')).map((event) => ({
+        return this.between(from - 1e6, to + 1e6).filter((event) => !event.spike || subjects.some((start) => event.spike?.series?.metric.startsWith(start))).map((event) => ({
             id: event.id, time_us: event.time_us, shape: event.spike ? 'spike' : 'event',
             label: event.title, chosen: event.id === this.state.event?.id,
         }));

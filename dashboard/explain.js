@@ -3,13 +3,14 @@
  * A process's own CPU, memory or disk share is said as such; for anything else time is all they share: "coincides".
  */
 import {counted, figureOf, join, spoken} from './format.js';
+import {nameOf} from './names.js';
 
 /** @typedef {import('./types').MonitorEvent} MonitorEvent */
 /** @typedef {import('./types').ProcessRow} ProcessRow */
 
 /** @param {ProcessRow} row */
 export function processName(row) {
-    const name = row.name || `process #${row.number}`;
+    const name = nameOf(row);
     return row.count > 1 ? `${name} (${counted(row.count, 'process', 'processes')})` : name;
 }
 
@@ -29,6 +30,18 @@ export function culprits(event) {
     const measure = share(event.spike?.series?.metric ?? '')?.of ?? ((/** @type {ProcessRow} */ row) => row.cpu_percent);
     const size = (/** @type {ProcessRow} */ row) => (measure(row) > 0 ? measure(row) : 0);
     return [...(event.spike?.processes?.rows ?? [])].filter((row) => size(row) > 0).sort((a, b) => size(b) - size(a));
+}
+
+/** What one process did of it. @param {MonitorEvent} event @param {ProcessRow} row */
+export function amount(event, row) {
+    const measured = share(event.spike?.series?.metric ?? '');
+    return measured ? measured.say(measured.of(row)) : `used ${(row.cpu_percent / 100).toFixed(1)} cores`;
+}
+
+/** "cc1plus (12 processes) used 11.2 cores": the greatest part in a spike, and how much. @param {MonitorEvent} event */
+export function foremost(event) {
+    const [first] = culprits(event);
+    return first ? `${processName(first)} ${amount(event, first)}` : '';
 }
 
 /** @param {MonitorEvent} event @returns {{finding: string, rest: string}} */

@@ -94,7 +94,7 @@ export function figureOf(metric, value) {
 
 /** @type {[RegExp, string][]} */
 const SPOKEN = [
-    [/^system\.cpu/, 'CPU'], [/^system\.mem/, 'Memory'], [/^system\.swap/, 'Swap'], [/^system\.load/, 'Load'],
+    [/^system\.cpu\.core/, 'One core'], [/^system\.cpu/, 'CPU'], [/^system\.mem/, 'Memory'], [/^system\.swap/, 'Swap'], [/^system\.load/, 'Load'],
     [/^system\.psi\.cpu/, 'CPU stall'], [/^system\.psi\.mem/, 'Memory stall'], [/^system\.psi\.io/, 'Disk stall'],
     [/^system\.disk\.read/, 'Disk read'], [/^system\.disk\.write/, 'Disk write'], [/^system\.disk\.busy/, 'Disk busy'],
     [/^system\.net\.rx/, 'Network in'], [/^system\.net\.tx/, 'Network out'], [/^system\.net\.lo/, 'Loopback'],

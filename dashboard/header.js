@@ -8,6 +8,8 @@ import {SPANS} from './view.js';
 
 const NAMES = {live: 'Live', '5m': '5m', '1h': '1h', '24h': '24h'};
 const PAUSE = 'M4 2h3v12H4zM9 2h3v12H9z', PLAY = 'M4 2l10 6-10 6z', HALF = 'M8 1a7 7 0 1 0 0 14A7 7 0 0 0 8 1zm0 1.6v10.8A5.4 5.4 0 0 1 8 2.6z';
+/** Less is within what a ping can tell, and nobody's mistake; the services' view has it always. */
+const SKEW_MS = 5;
 const THEMES = ['dark', 'light', 'system'];
 
 /** @param {Context} context */
@@ -36,7 +38,7 @@ function connection({bridge, state}) {
             text(said, `${link.last_seen_us > 0 ? `last seen ${clock(link.last_seen_us)}` : 'not connected'}: ${link.reason || 'trying again'}${link.state === 'refused' ? '' : ', trying again'}`);
         }
         const offset = figures.clock_offset_us / 1000;
-        text(skew, Number.isFinite(figures.round_trip_ms) ? `clock ${offset < 0 ? '−' : '+'}${Math.abs(offset) < 100 ? Math.abs(offset).toFixed(1) : Math.abs(offset).toFixed(0)} ms` : '');
+        text(skew, Math.abs(offset) >= SKEW_MS ? `clock ${offset < 0 ? '−' : '+'}${millis(Math.abs(offset))}` : '');
         skew.title = 'This browser\'s clock against the monitor\'s; every time on the page is the monitor\'s.';
     };
     bridge.on('link', draw);

@@ -66,11 +66,11 @@ for (const type of ['series', 'processes']) bridge.on(type, arrange);
 bridge.on('events', ({events: fresh}) => events.add(fresh));
 arrange();
 
-let loaded = false;
+let linked = false, loaded = false;
+bridge.on('series', () => { loaded = true; notice(''); });
 bridge.on('link', async ({link}) => {
     if (link.state === 'open') {
-        notice('');
-        loaded = true;
+        linked = true;
         const [from_us, to_us] = state.window_us;
         events.load(Math.min(from_us, to_us - 300e6), to_us + 60e6).catch(() => {});
     }
@@ -81,7 +81,7 @@ bridge.on('link', async ({link}) => {
     }
 });
 state.addEventListener('view', () => {
-    if (!loaded) return;
+    if (!linked) return;
     const [from_us, to_us] = state.window_us;
     events.load(from_us, to_us + 1e6).catch(() => {});
 });
@@ -122,7 +122,9 @@ if (token) {
     mountRecording(context);
     api.ask('health').then((answer) => { text(byId('host'), String(answer.host ?? answer.hostname ?? location.hostname)); }, () => {});
     setTimeout(() => {
-        if (!loaded) notice(bridge.link.reason ? `No values yet: ${bridge.link.reason}. \`wfmon status\` says which service is missing.` : 'No values yet: the gateway has not answered. `wfmon status` says which service is missing.');
+        if (loaded || !byId('entry').hidden) return;
+        const why = bridge.link.state === 'open' ? 'the gateway answers, but no values come from the collector and the aggregator' : bridge.link.reason || 'the gateway has not answered';
+        notice(`No values yet: ${why}. \`wfmon status\` says which service is missing.`);
     }, REASON_AFTER_MS);
 } else {
     showEntry(reason);

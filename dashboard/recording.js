@@ -20,7 +20,7 @@ export function mountRecording({api, bridge}) {
     const draw = () => {
         dot.classList.toggle('off', on !== true);
         text(said, problem || (on === null ? 'recording: not known' : on ? `recording: ${what}` : 'not recording'));
-        button.title = on ? `Written to this machine's disk: ${what}. Click to stop.` : 'Nothing new is written to disk. Click to record again.';
+        button.title = on ? `Written to this machine's disk: ${what}; processes by a number, never by name without your consent. Click to stop.` : 'Nothing new is written to disk. Click to record again.';
         button.setAttribute('aria-pressed', String(on === true));
         undo.hidden = !change;
     };
@@ -77,11 +77,12 @@ function truth(value) {
     return value === true || value === 'true';
 }
 
-const NAMES = /** @type {Record<string, string>} */ ({processes: 'processes by number', ux: 'this page\'s frames'});
+/** Classes as the header has room for them; processes are recorded with the machine, by number. */
+const NAMES = /** @type {Record<string, string>} */ ({ux: 'page', processes: ''});
 
 /** "machine, models" of what /api/v1/recorded says is written to disk now. @param {any} answer */
 export function recordedWords(answer) {
     return (answer?.classes ?? [])
         .filter((/** @type {any} */ one) => one.recording === true && ['on', 'numbers'].includes(one.recorded))
-        .map((/** @type {any} */ one) => NAMES[one.name] ?? String(one.name)).join(', ');
+        .map((/** @type {any} */ one) => NAMES[one.name] ?? String(one.name)).filter(Boolean).join(', ');
 }

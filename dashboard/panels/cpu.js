@@ -23,6 +23,7 @@ export default {
     mount(host, context) {
         mountSystem(host, context, {
             id: 'cpu', title: 'CPU', metric: 'system.cpu.percent',
+            subjects: ['system.cpu.', 'system.psi.cpu.', 'system.load'],
             lines: [{metric: 'system.cpu.percent', how: 'one'}], kinds: ['main'], names: ['CPU, %'],
             heat: {metric: 'system.cpu.core_percent', label: 'core'},
             figure: ({bridge}) => percent(bridge.latest.one('system.cpu.percent')),

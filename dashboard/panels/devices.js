@@ -39,10 +39,10 @@ export default {
         const tables = el('div', {class: 'devices'});
         host.append(el('header', {class: 'together'}, el('h2', {}, 'Devices'), el('span', {class: 'quiet'}, 'each by itself')), tables);
         const draw = () => rows(tables, deviceTables(context.bridge.latest), () => el('table', {class: 'list fixed'}, el('thead', {}, el('tr')), el('tbody')), (table, data) => {
-            rows(/** @type {HTMLElement} */ (table.querySelector('thead tr')), data.heads, () => el('th', {scope: 'col'}), (th, head) => {
-                text(th, head);
-                th.classList.toggle('right', th !== th.parentElement?.firstElementChild);
-            });
+            // A column without a name is a cell: a heading that says nothing only disturbs a screen reader.
+            const heads = data.heads.map((head, at) => (head ? el('th', {scope: 'col', class: at ? 'right' : null}, head) : el('td')));
+            const tr = /** @type {HTMLElement} */ (table.querySelector('thead tr'));
+            if (tr.textContent !== data.heads.join('')) tr.replaceChildren(...heads);
             rows(/** @type {HTMLElement} */ (table.querySelector('tbody')), data.rows, () => el('tr'), (tr, cells) => {
                 rows(tr, cells, () => el('td'), (td, cell) => {
                     text(td, cell);

@@ -27,6 +27,7 @@ export default {
         const read = new SteppedScale(1e6), write = new SteppedScale(1e6);
         mountSystem(host, context, {
             id: 'disk', title: 'Disk read', metric: 'system.disk.read_bytes_s',
+            subjects: ['system.disk.', 'system.psi.io.'],
             lines: [{metric: 'system.disk.read_bytes_s', how: 'sum'}, {metric: 'system.disk.write_bytes_s', how: 'sum'}],
             kinds: ['main', 'strip'], names: ['read', 'write'],
             figure: ({bridge}) => rate(bridge.latest.sum('system.disk.read_bytes_s')),

@@ -26,7 +26,7 @@ export default {
             const found = context.described.get(context.focused);
             if (found) bridge.send({type: 'plot', spec: {id: 'focus', lines: found.panel.lines, heat: found.panel.heat, columns: size()}});
         };
-        const marks = () => events.marks(context.described.get(context.focused)?.panel.lines.map(({metric}) => metric) ?? []);
+        const marks = () => events.marks(context.described.get(context.focused)?.panel.subjects ?? []);
         context.onFocus((id) => {
             const found = context.described.get(id);
             if (!found) return;

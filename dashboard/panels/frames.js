@@ -38,7 +38,7 @@ export default {
             text(line, `${frames.counter.slot_ms === frames.counter.slot_ms ? frames.counter.slot_ms.toFixed(2) : '16.67'} ms`);
             attribute(canvas, 'aria-label', `work of each frame in the last two seconds: p95 ${work_p95_ms.toFixed(1)} ms`);
         };
-        frames.addEventListener('second', words);
+        frames.addEventListener('second', () => { if (!context.state.paused) words(); });
         frames.addEventListener('rate', words);
         setInterval(() => { if (!document.hidden && !context.state.paused) drawBars(canvas, frames); }, DRAW_MS);
         words();

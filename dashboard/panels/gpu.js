@@ -33,6 +33,7 @@ export const gpu = {
         };
         mountSystem(host, context, {
             id: 'gpu', title: 'GPU', metric: 'gpu.util_percent',
+            subjects: ['gpu.util', 'gpu.power', 'gpu.temp'],
             lines: [{metric: 'gpu.util_percent', how: 'one', source}, {metric: 'gpu.power_w', how: 'one', source}],
             kinds: ['main', 'strip'], names: ['busy, %', 'power, W'],
             figure: ({bridge}) => percent(bridge.latest.one('gpu.util_percent', source)),

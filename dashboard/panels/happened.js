@@ -1,6 +1,6 @@
 /** Spikes and events in view, newest on top, and one sentence on the chosen one: what rose, and who was running. */
 import {attribute, el, rows, text} from '../dom.js';
-import {culprits, explain, processName} from '../explain.js';
+import {explain, foremost} from '../explain.js';
 import {figureOf, join, moment, spoken} from '../format.js';
 
 /** @typedef {import('../context.js').Context} Context */
@@ -89,6 +89,5 @@ function fill(tr, event, chosen, now_us) {
     what.className = spike ? 'warn' : 'event';
     text(value, spike ? join(figureOf(spike.series?.metric ?? '', spike.value)) : '');
     text(normal, usual(event));
-    const first = culprits(event)[0];
-    text(who, first ? `${processName(first)}, ${(first.cpu_percent / 100).toFixed(1)} cores` : spike ? 'not measured' : event.producer);
+    text(who, foremost(event) || (spike ? 'not measured' : event.producer));
 }

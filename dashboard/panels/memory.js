@@ -28,6 +28,7 @@ export default {
     mount(host, context) {
         mountSystem(host, context, {
             id: 'memory', title: 'Memory', metric: 'system.mem.used_bytes',
+            subjects: ['system.mem.', 'system.swap.', 'system.psi.mem.'],
             lines: [{metric: 'system.mem.used_bytes', how: 'one'}, {metric: 'system.psi.mem.some_avg10', how: 'one'}],
             kinds: ['main', 'strip'], names: ['used', 'stalled, %'],
             figure: ({bridge}) => memory(bridge.latest.one('system.mem.used_bytes')),

@@ -16,6 +16,7 @@ export default {
         const inward = new SteppedScale(1e5), loop = new SteppedScale(1e5);
         mountSystem(host, context, {
             id: 'network', title: 'Network in', metric: 'system.net.rx_bytes_s',
+            subjects: ['system.net.'],
             lines: [
                 {metric: 'system.net.rx_bytes_s', how: 'sum'}, {metric: 'system.net.tx_bytes_s', how: 'sum'},
                 {metric: 'system.net.lo_bytes_s', how: 'one'},

@@ -46,7 +46,7 @@ export default {
             writes.root.hidden = written !== written;
             text(writes.value, join(rate(written)));
         };
-        bridge.on('latest', draw);
+        bridge.on('latest', () => { if (!context.state.paused) draw(); });
         draw();
     },
 };

@@ -19,6 +19,7 @@ import {NONE, clock, join, span} from '../format.js';
  * @property {('main'|'second'|'strip')[]} kinds
  * @property {PlotSpec['heat']} [heat]
  * @property {string} metric whose age is watched
+ * @property {string[]} subjects beginnings of the metrics whose spikes are marked here
  * @property {(context: Context) => Figure} figure the number now
  * @property {(context: Context) => string} note beside the number
  * @property {(value: number) => Figure} format any value of the main line
@@ -62,7 +63,7 @@ export function mountSystem(host, context, panel) {
         const stale_s = state.drawn.live ? latest.stale_s(panel.metric, bridge.now_us()) : 0;
         const now = panel.figure(context);
         text(number, now.number);
-        text(unit, now.unit);
+        text(unit, `${now.unit}${state.drawn.live || state.paused ? '' : ' now'}`);
         number.classList.toggle('dim', stale_s > 0);
         text(note, stale_s > 0 ? `${span(stale_s)} old` : panel.note(context));
         if (panel.stripText) text(footLeft, panel.stripText(context));
@@ -82,7 +83,7 @@ export function mountSystem(host, context, panel) {
         const strip = panel.kinds.indexOf('strip');
         max = panel.max(context, highest(columns.ys[2]));
         stripMax = strip >= 0 && panel.stripMax ? panel.stripMax(context, highest(columns.ys[strip * 3 + 2])) : 1;
-        chart.marks = events.marks(panel.lines.map(({metric}) => metric));
+        chart.marks = events.marks(panel.subjects);
         chart.draw(columns, max, stripMax);
         host.classList.remove('failed');
     });
@@ -92,18 +93,18 @@ export function mountSystem(host, context, panel) {
         text(note, reason);
     });
     bridge.on('latest', () => { if (!state.paused) { words(); scales(); } });
-    bridge.on('series', () => { words(); label(); });
+    bridge.on('series', () => { if (!state.paused) { words(); label(); } });
     state.addEventListener('cursor', scales);
     state.addEventListener('view', scales);
-    state.addEventListener('event', () => chart.mark(events.marks(panel.lines.map(({metric}) => metric))));
-    events.addEventListener('change', () => chart.mark(events.marks(panel.lines.map(({metric}) => metric))));
+    state.addEventListener('event', () => chart.mark(events.marks(panel.subjects)));
+    events.addEventListener('change', () => chart.mark(events.marks(panel.subjects)));
     context.onFocus((id) => {
         attribute(pick, 'aria-pressed', String(id === panel.id));
         host.classList.toggle('chosen', id === panel.id);
     });
     plot.addEventListener('focus', label);
     plot.addEventListener('dblclick', () => state.zoomOut());
-    setInterval(label, 10_000);
+    setInterval(() => { if (!state.paused) label(); }, 10_000);
     text(scale, panel.scaleText(1, context) || '');
 
     const spec = () => bridge.send({type: 'plot', spec: {

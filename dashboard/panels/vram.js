@@ -17,6 +17,7 @@ export default {
         const used = () => latest.one('gpu.mem_used_bytes', source);
         mountSystem(host, context, {
             id: 'vram', title: 'VRAM', metric: 'gpu.mem_used_bytes',
+            subjects: ['gpu.mem'],
             lines: [{metric: 'gpu.mem_used_bytes', how: 'one', source}], kinds: ['main'], names: ['used'],
             figure: () => memory(used()), format: memory,
             note: () => (total() === total() ? `${join(memory(total() - used()))} free` : ''),

@@ -18,7 +18,9 @@ import {Rings} from './rings.js';
 /** @typedef {import('../types').LiveFrame} LiveFrame */
 
 const LATEST_MS = 250;
-const BACKFILL_S = 300;
+const BACKFILL_S = 300, AGAIN_MS = 2000;
+/** Tables read at least this often are what moves on the page. */
+const FAST_HZ = 5;
 /** A range that ends now is asked again this often. */
 const REFRESH_MS = 10_000;
 
@@ -72,7 +74,11 @@ function takeFrame(frame, took_ms) {
     absorb(frame);
     const newest_us = rings.newest_us;
     if (newest_us > 0 && frame.tables.length) ages_ms.push((clock.now_us() - newest_us) / 1000);
-    if (frame.tables.length) { dirty = true; drawSoon(); }
+    if (!frame.tables.length) return;
+    dirty = true;
+    if (sentVersion < 0) postLatest();
+    // Drawn when a row of the fast tables comes; what is read once a second goes with the next of them.
+    if (frame.tables.some((table) => table.rate_hz >= FAST_HZ)) drawSoon();
 }
 
 /** @param {LiveFrame} frame */
@@ -106,17 +112,19 @@ function takeState(state) {
 
 /** What came while the page was not there: the aggregator's rings, five minutes at most. */
 async function backfill() {
+    if (link?.state !== 'open') return;
     const missed_s = (clock.now_us() - rings.newest_us) / 1e6 + 5;
     const seconds = Math.ceil(Math.min(BACKFILL_S, Number.isFinite(missed_s) ? missed_s : BACKFILL_S));
     try {
         const answer = await fetch(`${base}/api/v1/backfill?seconds=${seconds}`, {headers: authorized(token)});
-        if (!answer.ok) return;
+        if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
         const data = new Uint8Array(await answer.arrayBuffer());
         absorb(readLiveFrame(new PbfReader(data), data.byteLength));
         dirty = true;
         refresh();
     } catch {
-        // The line has gone again; its return asks anew.
+        // The aggregator is not there yet, or the line has gone again: while it is open, ask once more.
+        if (link?.state === 'open') setTimeout(backfill, AGAIN_MS);
     }
 }
 
@@ -128,7 +136,7 @@ function window_us() {
 /** Whether the page's own rows answer the view. @param {number} from_us */
 function held(from_us) {
     if (view.live && view.span_s <= BACKFILL_S) return true;
-    return rings.all.some((ring) => ring.rate_hz >= 5 && ring.oldest_us <= from_us);
+    return rings.all.some((ring) => ring.rate_hz >= FAST_HZ && ring.oldest_us <= from_us);
 }
 
 /** @param {PlotColumns} columns */
@@ -140,7 +148,8 @@ function postColumns(columns) {
 let scheduled = 0;
 function drawSoon() {
     if (scheduled || !view.live || !held(0)) return;
-    const wait = Math.max(0, columnsEach_ms - (performance.now() - sentColumns_ms));
+    // Rows come on a grid, but not to the millisecond: a little early is still its turn.
+    const wait = Math.max(0, columnsEach_ms * 0.8 - (performance.now() - sentColumns_ms));
     scheduled = setTimeout(() => { scheduled = 0; drawHeld(); }, wait);
 }
 
@@ -172,7 +181,7 @@ setInterval(() => {
     if (view.live && held(0) && link && link.state === 'open' && performance.now() - sentColumns_ms > LATEST_MS) drawHeld();
 }, LATEST_MS);
 
-setInterval(() => {
+function postLatest() {
     if (!dirty || performance.now() - sentLatest_ms < latestEach_ms - 20) return;
     dirty = false;
     sentLatest_ms = performance.now();
@@ -194,4 +203,5 @@ setInterval(() => {
         type: 'latest', values, times, paused, behind_ms, decode_ms, conflated_total, frames_total,
         clock_offset_us: clock.offset_us, round_trip_ms: clock.round_trip_ms,
     }, [values.buffer, times.buffer]);
-}, LATEST_MS);
+}
+setInterval(postLatest, LATEST_MS);

@@ -56,3 +56,11 @@ def test_page_holds_nothing_that_its_csp_forbids() -> None:
         for forbidden in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function"):
             assert forbidden not in text, f"{path.name}: {forbidden}"
         assert len(text.splitlines()) < 300, f"{path.name} has {len(text.splitlines())} lines"
+
+
+@pytest.mark.skipif(NODE is None and not os.environ.get("CI"), reason="node is not installed")
+def test_every_module_is_named_in_the_head() -> None:
+    done = subprocess.run(
+        [NODE or "node", "tools/preload.mjs", "--check"], cwd=DASHBOARD, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

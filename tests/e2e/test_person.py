@@ -1,0 +1,184 @@
+"""What a person does at the page: look closer, pause, stop the recording, change the light, all by keyboard too."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from playwright.sync_api import Page, expect
+
+from tests.e2e import pixels
+from tests.e2e.conftest import Open, api, entry
+from tests.e2e.test_live import NUMBER
+from tests.stack import Stack, wait_until
+
+
+def live(page: Page) -> Page:
+    """The page once it shows values."""
+    expect(page.locator("#panel-cpu .tile b")).to_have_text(NUMBER)
+    wait_until(lambda: pixels.of_token(page, "#panel-focus canvas", "--plot") > 0, 5, "a line in the large chart")
+    return page
+
+
+def test_pause_stops_what_moves_and_the_recording_goes_on(open_page: Open, stack: Stack) -> None:
+    page = live(open_page())
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator("#paused")).to_have_text(re.compile(r"paused at \d\d:\d\d:\d\d"))
+    expect(page.locator("#recording-text")).to_contain_text("recording: machine")
+    newest_us = api(stack, "series?metric=system.cpu.percent")["series"][0]["newest_us"]
+    canvas, number = page.locator("#panel-cpu canvas"), page.locator("#panel-cpu .tile b")
+    wait_until(lambda: page.evaluate("document.body.classList.contains('still')"), 2, "the page to stand still")
+    # The frame in which it stopped may still be on its way.
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    before, said = canvas.screenshot(), number.inner_text()
+    wait_until(
+        lambda: api(stack, "series?metric=system.cpu.percent")["series"][0]["newest_us"] > newest_us + 2_000_000,
+        10,
+        "two seconds of new samples behind the paused page",
+    )
+    assert canvas.screenshot() == before
+    assert number.inner_text() == said
+    page.get_by_role("button", name="Go on").click()
+    expect(page.locator("#paused")).to_be_hidden()
+    wait_until(lambda: canvas.screenshot() != before, 3, "the line to move again")
+
+
+def test_one_click_stops_the_recording_and_undo_starts_it(open_page: Open, stack: Stack) -> None:
+    def recording() -> object:
+        return json.loads(api(stack, "settings?prefix=recording.enabled")["settings"][0]["value"])
+
+    page = live(open_page())
+    page.locator("#recording").click()
+    expect(page.locator("#recording-text")).to_have_text("not recording")
+    assert recording() is False
+    page.locator("#recording-undo").click()
+    expect(page.locator("#recording-text")).to_contain_text("recording: machine")
+    assert recording() is True
+
+
+def test_theme_changes_at_once_and_stays(open_page: Open) -> None:
+    page = live(open_page(color_scheme="dark"))
+    background = "getComputedStyle(document.body).backgroundColor"
+    assert page.evaluate(background) == "rgb(15, 23, 42)"
+    page.keyboard.press("Control+k")
+    page.keyboard.type("theme: light")
+    page.keyboard.press("Enter")
+    assert page.evaluate(background) == "rgb(255, 255, 255)"
+    page.reload()
+    live(page)
+    assert page.evaluate(background) == "rgb(255, 255, 255)"
+    page.locator("#theme").click()
+    expect(page.locator("#theme")).to_have_attribute("aria-label", "Theme: system")
+    assert page.evaluate(background) == "rgb(15, 23, 42)"
+
+
+def test_drag_zooms_all_charts_and_the_address_keeps_it(open_page: Open) -> None:
+    page = live(open_page())
+    box = page.locator("#panel-focus .u-over").bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.9, box["y"] + 40, steps=4)
+    page.mouse.up()
+    wait_until(lambda: "#from=" in page.url, 2, "the range in the address")
+    expect(page.locator("#panel-cpu footer")).to_contain_text(re.compile(r"\d\d:\d\d:\d\d to \d\d:\d\d:\d\d"))
+    address = page.url
+    page.reload()
+    live(page)
+    assert page.url == address
+    page.keyboard.press("w")
+    assert page.url != address
+    page.keyboard.press("Control+z")
+    assert page.url == address
+    page.keyboard.press("1")
+    wait_until(lambda: "#" not in page.url, 2, "the live view in the address")
+
+
+def test_crosshair_is_on_every_chart(open_page: Open) -> None:
+    page = live(open_page())
+    page.locator("#panel-memory .u-over").hover()
+    for panel in ("cpu", "disk", "network"):
+        expect(page.locator(f"#panel-{panel} .reading")).to_have_text(re.compile(r"^\d\d:\d\d:\d\d"))
+
+
+def test_an_hour_is_asked_of_the_store(open_page: Open) -> None:
+    page = live(open_page())
+    with page.expect_response(lambda answer: "query_range" in answer.url) as asked:
+        page.get_by_role("button", name="1h").click()
+    assert asked.value.ok
+    expect(page.locator("#panel-cpu footer")).to_contain_text("−60")
+
+    def drawn() -> bool:
+        page.keyboard.press("t")
+        rows = page.locator("dialog tbody tr").count()
+        page.keyboard.press("Escape")
+        return rows > 0
+
+    wait_until(drawn, 10, "rows of the stored hour")
+
+
+def test_everything_by_keyboard(open_page: Open) -> None:
+    page = live(open_page())
+    reached = set()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        reached.add(
+            page.evaluate(
+                "document.activeElement?.id || document.activeElement?.className || document.activeElement?.tagName"
+            )
+        )
+        if "rate" in reached and "help" in reached:
+            break
+    assert {"recording", "cost", "pause", "theme", "search", "help", "rate"} <= reached
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("p")
+    expect(page.locator("#paused")).to_be_visible()
+    page.keyboard.press("p")
+    expect(page.locator("#paused")).to_be_hidden()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys and marks")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("m")
+    dialog = page.get_by_role("dialog", name="Services")
+    expect(dialog).to_contain_text("aggregator")
+    expect(dialog).to_contain_text("ready")
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    page.keyboard.press("Control+k")
+    page.keyboard.type("memory large")
+    page.keyboard.press("Enter")
+    expect(page.locator("#panel-focus h2")).to_have_text("Memory")
+    page.keyboard.press("t")
+    expect(page.get_by_role("dialog", name="Memory as table").locator("tbody tr").first).to_be_visible()
+    page.keyboard.press("Escape")
+    page.locator("#panel-cpu .plot").focus()
+    page.keyboard.press("ArrowLeft")
+    wait_until(lambda: "#from=" in page.url, 2, "the arrow on a chart to go back in time")
+
+
+def test_a_new_tab_gets_the_key_from_an_open_one_and_no_address_holds_it(open_page: Open, stack: Stack) -> None:
+    address = entry(stack)
+    page = live(open_page(address=address))
+    code = address.split("code=")[1]
+    assert code not in page.url
+    token = page.evaluate("sessionStorage.getItem('wfmon.token')")
+    assert token
+    assert token not in page.url
+    other = page.context.new_page()
+    other.goto(stack.url("/"))
+    live(other)
+    assert token not in other.url
+
+
+def test_without_a_key_the_page_says_what_to_type(open_page: Open, stack: Stack) -> None:
+    page = open_page(address=stack.url("/"))
+    expect(page.locator("#entry")).to_contain_text("wfmon open")
+    expect(page.locator("#sheet")).to_be_hidden()
+
+
+def test_a_used_code_opens_nothing(open_page: Open, stack: Stack, troubles: object) -> None:
+    troubles.expected = ("401",)  # type: ignore[attr-defined]
+    address = entry(stack)
+    live(open_page(address=address))
+    page = open_page(address=address)
+    expect(page.locator("#entry")).to_contain_text("has been used")

@@ -1,0 +1,83 @@
+"""Display slots by the browser's own trace, not by the page's count (DASHBOARD "Counting frames").
+
+The compositor reports every frame it was asked for (`PipelineReporter`), with its number on the display's grid and what
+became of it. A page whose animation loop runs wants each of them, so a slot is
+
+- filled, when its frame was presented, or when nothing in it had changed,
+- dropped, when its frame was dropped and a person could have seen it (`affects_smoothness`), or when it was never begun
+  because an earlier one was still in work (a number missing from the row).
+
+`DISPLAYED` events give the longest time without a new picture.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from playwright.sync_api import Browser, Page
+
+CATEGORIES = [
+    "cc",
+    "benchmark",
+    "viz",
+    "devtools.timeline",
+    "disabled-by-default-devtools.timeline.frame",
+]
+_DISPLAYED = "Display::FrameDisplayed"
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """What became of the display's slots in a recorded time."""
+
+    total: int
+    dropped: int
+    displayed: int
+    """pictures that reached the display; fewer than slots, since a picture without a change is not drawn"""
+    longest_gap_ms: float
+    """between two pictures; a page with something to show each 100 ms stays near that"""
+
+    @property
+    def filled_ratio(self) -> float:
+        """Share of slots filled, 0 to 1."""
+        return 1 - self.dropped / self.total if self.total else float("nan")
+
+    def __str__(self) -> str:
+        return (
+            f"{100 * self.filled_ratio:.2f} % of {self.total} slots filled, {self.dropped} dropped, "
+            f"{self.displayed} pictures, longest gap {self.longest_gap_ms:.0f} ms"
+        )
+
+
+def read(trace: bytes) -> Slots:
+    """Slots of the renderer that reported the most frames: the page under test."""
+    events: list[dict[str, Any]] = json.loads(trace)["traceEvents"]
+    frames: dict[int, dict[int, bool]] = {}
+    shown_us = sorted(event["ts"] for event in events if event["name"] == _DISPLAYED)
+    for event in events:
+        if event["name"] != "PipelineReporter" or event["ph"] != "b":
+            continue
+        args = event.get("args", {})
+        said = args.get("frame_reporter") or args.get("chrome_frame_reporter")
+        if not said:
+            continue
+        lost = said["state"] == "STATE_DROPPED" and bool(said["affects_smoothness"])
+        row = frames.setdefault(event["pid"], {})
+        row[said["frame_sequence"]] = row.get(said["frame_sequence"], False) or lost
+    if not frames:
+        raise ValueError("the trace holds no PipelineReporter: was it recorded with CATEGORIES?")
+    row = max(frames.values(), key=len)
+    total = max(row) - min(row) + 1
+    never_begun = total - len(row)
+    gaps_ms = [(after - before) / 1000 for before, after in pairwise(shown_us)]
+    return Slots(total, sum(row.values()) + never_begun, len(shown_us), max(gaps_ms, default=float("nan")))
+
+
+def record(browser: Browser, page: Page, seconds: float) -> Slots:
+    """Traces the page for so long and counts. The time is the measurement, not a wait for something."""
+    browser.start_tracing(page=page, categories=CATEGORIES)
+    page.wait_for_timeout(seconds * 1000)
+    return read(browser.stop_tracing())
