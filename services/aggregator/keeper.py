@@ -27,6 +27,10 @@ PAUSE_S = 1.0
 SPARE_PAGES = 4
 # How many are given back at once: a few ms.
 VACUUM_PAGES = 64
+# Without a new commit nothing becomes due but by time, and not within seconds.
+LOOK_US = 10_000_000
+# A merge that found no room is not tried again at once: it costs CPU before it needs the disk.
+NO_ROOM_US = 60_000_000
 
 
 class Keeper:
@@ -50,6 +54,8 @@ class Keeper:
         self._records = Records(store)
         self._events_cut_us = 0
         self._loose = True  # pages may have become free
+        self._idle: tuple[int, Limits, int] | None = None  # commits, limits and time when nothing was due
+        self._no_merge_before_us = 0
 
     async def run(self) -> None:
         """Until cancelled. A failed step is logged and tried again after the pause."""
@@ -71,7 +77,18 @@ class Keeper:
         if abs(self._now_us() - self._events_cut_us) > HOUR_US:
             await self._records.cut(self._now_us())
             self._events_cut_us = self._now_us()
-        return await self._cut() or await self._merge() or await self._vacuum()
+        if self._nothing_new():
+            return False
+        busy = await self._cut() or await self._merge() or await self._vacuum()
+        self._idle = None if busy else (self._store.db.commits, self.limits, self._now_us())
+        return busy
+
+    def _nothing_new(self) -> bool:
+        if self._idle is None:
+            return False
+        commits, limits, time_us = self._idle
+        waited_us = abs(self._now_us() - time_us)
+        return commits == self._store.db.commits and limits == self.limits and waited_us < LOOK_US
 
     async def _cut(self) -> bool:
         refs = to_cut(self._store.index, self._now_us(), self.limits)
@@ -82,6 +99,8 @@ class Keeper:
         return True
 
     async def _merge(self) -> bool:
+        if 0 < self._no_merge_before_us - self._now_us() <= NO_ROOM_US:
+            return False
         for line in self._store.index.lines:
             refs = next_merge(self._store.index.of_line(line), self._now_us())
             if refs:
@@ -106,23 +125,31 @@ class Keeper:
             # Whole by its checksums and still not to be decoded: keep none that would stop the merge for ever.
             await self._store.remove(bad or refs, lost="unreadable")
             return
-        if await self._store.replace(refs, refs[0].level + 1, chunk):
+        try:
+            replaced = await self._store.replace(refs, refs[0].level + 1, chunk)
+        except DiskFull:
+            self._no_merge_before_us = self._now_us() + NO_ROOM_US
+            raise
+        if replaced:
             self.merges += 1
             self._loose = True
 
     async def _vacuum(self) -> bool:
         if not self._loose:
             return False
-        free, pages = await self._store.read(
-            lambda db: [db.execute_sql(f"PRAGMA {n}").fetchone()[0] for n in ("freelist_count", "page_count")]
-        )
-        surplus = free - max(SPARE_PAGES, pages // 50)
-        if surplus <= 0:
-            self._loose = False
-            return False
-        count = min(VACUUM_PAGES, surplus)
-        await self._store.read(lambda db: db.execute_sql(f"PRAGMA incremental_vacuum({count})").fetchall())
-        return True
+
+        def give_back(db: peewee.SqliteDatabase) -> bool:
+            """Whether pages went, and more may."""
+            free, pages = (db.execute_sql(f"PRAGMA {n}").fetchone()[0] for n in ("freelist_count", "page_count"))
+            surplus = free - max(SPARE_PAGES, pages // 50)
+            if surplus <= 0:
+                return False
+            db.execute_sql(f"PRAGMA incremental_vacuum({min(VACUUM_PAGES, surplus)})").fetchall()
+            # On a full disk SQLite moves no page, and says nothing.
+            return bool(db.execute_sql("PRAGMA freelist_count").fetchone()[0] < free)
+
+        self._loose = await self._store.read(give_back)
+        return self._loose
 
 
 def _merged(parts: Sequence[tuple[bytes, bytes]]) -> Chunk:

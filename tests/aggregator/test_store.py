@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 
 from bus.ballast import Ballast
-from bus.database import Quarantined
+from bus.database import DiskFull, Quarantined
+from bus.series import Series
+from services.aggregator.keeper import NO_ROOM_US, Keeper
 from services.aggregator.raw_query import RawQuery
 from services.aggregator.store import Loss, RowBlock, Store
 from tests.aggregator.blocks import CORES, CPU, HOUR_US, SYSTEM, T0, at, block, named, open_store, samples
@@ -240,6 +242,34 @@ async def test_what_waits_takes_bounded_memory_and_the_rest_is_counted(small_dis
     assert await store.retry()
     assert store.index.samples + store.lost_samples == samples(blocks)
     assert sum(loss.samples for loss in await store.losses()) == store.lost_samples > 0
+    store.close()
+
+
+async def test_a_merge_without_room_waits_a_minute_and_loses_nothing(small_disk: Path) -> None:
+    store = open_store(small_disk, reserve_bytes=0)
+    cores = [Series("system.cpu.core_percent", "system", (("core", str(n)),)) for n in range(20)]
+    random = np.random.default_rng(1)
+    blocks = [
+        block(T0 + n * 10_000_000, 100, series=cores)._replace(values=random.normal(size=(20, 100))) for n in range(60)
+    ]  # 960 kB: more than the log has room for
+    for n, one in enumerate(blocks):
+        assert await store.write([one], at(n + 1))
+    filler = fill(small_disk)
+    now_us = [T0 + HOUR_US]
+    keeper = Keeper(store, now_us=lambda: now_us[0])
+    with pytest.raises(DiskFull):
+        await keeper.step()
+    while await keeper.step():
+        pass
+    assert keeper.merges == 0
+    assert store.index.samples == samples(blocks)
+    filler.unlink()
+    now_us[0] += NO_ROOM_US
+    while await keeper.step():
+        pass
+    assert keeper.merges == 2  # into ten minutes, and these into the hour
+    [core] = await RawQuery(store).read(named(cores[0].metric, core="0"), 0, END)
+    assert np.array_equal(core.values, np.concatenate([one.values[0] for one in blocks]))
     store.close()
 
 
