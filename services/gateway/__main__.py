@@ -19,7 +19,7 @@ from bus.service import run
 from services.gateway.access import Keyring
 from services.gateway.access_api import AccessApi
 from services.gateway.app import make_app
-from services.gateway.doors import listen
+from services.gateway.doors import listen, raise_descriptor_limit
 from services.gateway.front_door import FrontDoor
 from services.gateway.health import HealthWatch
 from services.gateway.ingest_api import IngestApi
@@ -31,7 +31,7 @@ from services.gateway.own_tables import OwnTables
 from services.gateway.server import HttpDoor
 from services.gateway.session_store import SessionRow, SessionStore
 from services.gateway.settings_api import SettingsApi
-from services.gateway.slow_clients import SlowClients
+from services.gateway.slow_clients import MAX_SILENT, SlowClients
 from services.gateway.sse import SseDoor
 from services.gateway.static_map import StaticError, StaticFile, load
 from services.gateway.ws import WsDoor
@@ -53,7 +53,8 @@ async def gateway(ctx: ServiceContext) -> AsyncIterator[None]:
     store_file = Database(ctx.home.database("gateway"), quarantine=ctx.home.quarantine, models=[SessionRow])
     store = SessionStore(store_file)
     keyring = Keyring(api_token(ctx.home), store.load())
-    slow = SlowClients(monotonic_s)
+    # Silent connections may take half of what can be open; the rest is for those who speak.
+    slow = SlowClients(monotonic_s, min(MAX_SILENT, raise_descriptor_limit() // 2))
     doorkeeper = Doorkeeper(keyring, slow, ctx.log)
     metrics = MetricsApi(ctx.channel("aggregator"), metrics_of)
     settings = SettingsApi(ctx.channel("governance"), ctx.settings, metrics_of)

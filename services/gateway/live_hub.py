@@ -40,6 +40,7 @@ class LiveHub:
         self._last = Head(0, 0, False)
         self._asking: asyncio.Task[None] | None = None
         self._asked_s = float("-inf")
+        self._for_all = False
         self._left_conflated = 0
         self.max_clients = 32  # setting gateway.clients.max
         self.min_gap_s = 0.0  # between two frames of one client: setting gateway.live.max_hz
@@ -65,7 +66,7 @@ class LiveHub:
         self._clients.add(client)
         if self._close_upstream is None:
             self._close_upstream = self._open_upstream(self._on_frame)
-        self.ask_key()
+        self.ask_key(for_all=False)
 
     def leave(self, client: Client) -> None:
         """The last one closes the upstream, so that the aggregator composes for nobody."""
@@ -78,8 +79,9 @@ class LiveHub:
             self._close_upstream = None
             self._last = Head(0, 0, False)
 
-    def ask_key(self) -> None:
-        """A key frame out of turn, for a new client or after a gap; at most four a second."""
+    def ask_key(self, *, for_all: bool = True) -> None:
+        """A key frame out of turn, after a gap for all, or for those that had none yet; at most four a second."""
+        self._for_all = self._for_all or for_all
         if self._asking is None or self._asking.done():
             self._asking = asyncio.get_running_loop().create_task(self._ask())
 
@@ -111,12 +113,13 @@ class LiveHub:
     async def _ask(self) -> None:
         await asyncio.sleep(max(0.0, self._asked_s + _ASK_KEY_EACH_S - self._now_s()))
         self._asked_s = self._now_s()
+        for_all, self._for_all = self._for_all, False
         frame = await self._fetch_key_frame()
         if frame is None:  # the aggregator is away; its own key frame of each second will do
             return
         came = head(frame)
         if came.key:
             for client in self._clients:
-                if client.slot.needs_key or came.seq >= self._last.seq:
+                if client.slot.needs_key or (for_all and came.seq >= self._last.seq):
                     client.slot.offer(came, frame)
                     client.wake()

@@ -7,14 +7,15 @@ from aiohttp import web
 
 # A browser sends its request at once; ten seconds are for a person who types into netcat.
 FIRST_REQUEST_WITHIN_S = 10.0
-MAX_CONNECTIONS = 1024
+MAX_SILENT = 1000
 
 
 class SlowClients:
     """Watches connections from their first byte to their first whole request."""
 
-    def __init__(self, now_s: Callable[[], float]) -> None:
+    def __init__(self, now_s: Callable[[], float], max_silent: int = MAX_SILENT) -> None:
         self._now_s = now_s
+        self._max_silent = max_silent
         self._silent: dict[asyncio.BaseProtocol, float] = {}
         self.closed_total = 0
 
@@ -24,7 +25,7 @@ class SlowClients:
         def make() -> web.RequestHandler:
             protocol = factory()
             self._silent[protocol] = self._now_s()
-            if len(self._silent) > MAX_CONNECTIONS:
+            if len(self._silent) > self._max_silent:
                 self._close(next(iter(self._silent)))
             return protocol
 

@@ -10,6 +10,7 @@ from services.gateway.live_hub import LiveHub
 from services.gateway.proto_json import encode, to_plain
 from services.gateway.refusal import Refusal
 from services.gateway.slot import Slot
+from services.gateway.stalls import StallWatch
 
 _EACH_S = 0.1
 _COMMENT_EACH_S = 15.0
@@ -18,14 +19,16 @@ _COMMENT_EACH_S = 15.0
 class SseClient:
     """One reader; its slot gathers frames between two writes."""
 
-    def __init__(self) -> None:
+    def __init__(self, transport: asyncio.Transport) -> None:
         self.slot = Slot()
+        self._stall = StallWatch(transport)
 
     def wake(self) -> None:
         """It looks at its slot by its own clock."""
 
     def tick(self, now_s: float) -> None:
-        """Its own write waits for it; nobody else does."""
+        """Its own write waits for it, nobody else does; one that takes nothing any more is cut."""
+        self._stall.tick(now_s)
 
 
 class SseDoor:
@@ -51,7 +54,9 @@ class SseDoor:
             )
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
         await response.prepare(request)
-        client = SseClient()
+        if request.transport is None:
+            return response
+        client = SseClient(request.transport)
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - a handler always runs in one
         self._tasks.add(task)

@@ -16,12 +16,11 @@ from services.gateway.live_hub import LiveHub
 from services.gateway.rates import Bucket
 from services.gateway.refusal import Refusal
 from services.gateway.slot import Slot
+from services.gateway.stalls import StallWatch
 
 MAX_MESSAGE_BYTES = 8 << 10
 # Small, so that a page that lags sees the newest soon, and not the megabytes that the kernel would queue.
 _SEND_BUFFER_BYTES = 128 << 10
-# A hidden page still acknowledges once a second or a minute; this one is stopped or gone.
-STALLED_FOR_S = 180.0
 _MESSAGES_A_SECOND = 60
 # So many frames that came in one turn of the loop go out as they are.
 _BURST = 4
@@ -45,22 +44,16 @@ class WsClient:
     def __init__(self, ws: web.WebSocketResponse, transport: asyncio.Transport, min_gap_s: Callable[[], float]) -> None:
         self.slot = Slot()
         self._ws = ws
-        self._transport = transport
+        self._stall = StallWatch(transport)
         self._min_gap_s = min_gap_s
         self._woken = asyncio.Event()
-        self._sending_since_s: float | None = None
 
     def wake(self) -> None:
         self._woken.set()
 
     def tick(self, now_s: float) -> None:
-        """Cuts a page whose socket took nothing for three minutes."""
-        if not self._transport.get_write_buffer_size():
-            self._sending_since_s = None
-        elif self._sending_since_s is None:
-            self._sending_since_s = now_s
-        elif now_s - self._sending_since_s > STALLED_FOR_S:
-            self._transport.abort()
+        """Cuts a page whose socket takes nothing any more."""
+        self._stall.tick(now_s)
 
     async def pump(self) -> None:
         """Sends what the slot holds whenever the socket is empty and the page is not too far behind."""
@@ -68,7 +61,7 @@ class WsClient:
             await self._woken.wait()
             self._woken.clear()
             gap_s = self._min_gap_s()
-            while not (self._transport.get_write_buffer_size() or self.slot.waits_for_acknowledgement):
+            while not (self._stall.busy or self.slot.waits_for_acknowledgement):
                 content = self.slot.take(few=1 if gap_s else _BURST)
                 if content is None:
                     break
@@ -79,7 +72,7 @@ class WsClient:
     def give_up(self, pump: asyncio.Task[None]) -> None:
         """Whatever ended the pump: a page that gets nothing more is better off connecting again."""
         if not pump.cancelled() and pump.exception() is not None:
-            self._transport.abort()
+            self._stall.cut()
 
 
 class WsDoor:

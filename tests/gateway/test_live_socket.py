@@ -62,7 +62,10 @@ async def test_the_first_frame_is_a_key_frame_and_the_rest_follow(page: Page) ->
         seqs.append(frame.seq)
         assert frame.conflated == 0
         await ws.send_str(json.dumps({"ack": frame.seq}))
-    assert seqs == list(range(seqs[0], seqs[0] + len(seqs)))
+    # The key frame asked for a newcomer has the number of the frame before it, which may come as well.
+    assert sorted(set(seqs)) == list(range(seqs[0], seqs[-1] + 1))
+    assert seqs == sorted(seqs)
+    assert len(seqs) <= len(set(seqs)) + 1
     await ws.close()
 
 
