@@ -4,6 +4,7 @@ import secrets
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 
 import grpc
 from aiohttp import web
@@ -51,7 +52,7 @@ async def gateway(ctx: ServiceContext) -> AsyncIterator[None]:
     metrics_of = catalogue()
     files = static_files(ctx)
     store_file = Database(ctx.home.database("gateway"), quarantine=ctx.home.quarantine, models=[SessionRow])
-    store = SessionStore(store_file)
+    store = SessionStore(store_file, partial(tell_loss, ctx))
     keyring = Keyring(api_token(ctx.home), store.load())
     # Silent connections may take half of what can be open; the rest is for those who speak.
     slow = SlowClients(monotonic_s, min(MAX_SILENT, raise_descriptor_limit() // 2))
@@ -109,6 +110,12 @@ def static_files(ctx: ServiceContext) -> dict[str, StaticFile]:
     except (StaticError, OSError) as error:
         ctx.log.error("the page cannot be shown", reason=str(error))
         return {}
+
+
+def tell_loss(ctx: ServiceContext, what: str) -> None:
+    """Says that sessions were not kept, in the log and on everybody's charts."""
+    ctx.emit("quarantine", SOURCE, what)
+    ctx.log.error(what)
 
 
 def api_token(home: Home) -> str:

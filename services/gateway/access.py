@@ -94,8 +94,13 @@ class Keyring:
                 found = Visitor(Bearer.PAGE, f"page:{session.hash[:4].hex()}")
         return found
 
-    def open_session(self, now_us: int) -> tuple[str, Session, list[Session]]:
-        """(token, its session, sessions that had to leave: dead ones and, over 64, the oldest)."""
+    @property
+    def sessions(self) -> list[Session]:
+        """Those that are open."""
+        return list(self._sessions.values())
+
+    def open_session(self, now_us: int) -> tuple[str, Session]:
+        """(token, its session). Dead sessions leave, and over 64 the oldest."""
         token = secrets.token_urlsafe(32)
         session = Session(digest(token), now_us)
         gone = [old for old in self._sessions.values() if now_us - old.opened_us >= SESSION_LIFE_US]
@@ -104,7 +109,4 @@ class Keyring:
         for old in gone:
             del self._sessions[old.hash]
         self._sessions[session.hash] = session
-        return token, session, gone
-
-    def __len__(self) -> int:
-        return len(self._sessions)
+        return token, session

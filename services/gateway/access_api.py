@@ -59,8 +59,8 @@ class AccessApi:
                 "it is used, older than five minutes, or not ours.",
                 "Open the page anew with `wfmon open`.",
             )
-        token, session, gone = self._keyring.open_session(wall_us())
-        await self._store.replace(session, gone)
+        token, session = self._keyring.open_session(wall_us())
+        await self._store.keep(self._keyring.sessions)
         self._ctx.audit("session.opened", "person:page")
         return json_response({"token": token, "expires_us": session.opened_us + SESSION_LIFE_US})
 
