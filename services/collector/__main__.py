@@ -6,11 +6,13 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from bus.clock import until_beat_s
 from bus.context import ServiceContext
 from bus.service import run
 from services.collector.collector import Collector
+from services.collector.own_processes import OwnProcesses
 from services.collector.processes.board import Board
 from services.collector.sampler import GpuShare, Machine
 from services.collector.samplers import factories
@@ -25,7 +27,8 @@ RING_BYTES = 4 * 1024 * 1024
 async def collector(ctx: ServiceContext) -> AsyncIterator[None]:
     """Find what can be measured, read it until told to stop."""
     gpu = GpuShare()
-    board = Board(home=ctx.home.root, gpu=lambda: gpu.by_pid)
+    own = OwnProcesses(Path("/proc"), ctx.home.root)
+    board = Board(own=own, gpu=lambda: gpu.by_pid)
     wire = Wire(ctx, board)
     machine = Machine(
         home=ctx.home.root,
@@ -34,6 +37,7 @@ async def collector(ctx: ServiceContext) -> AsyncIterator[None]:
         board=board,
         show=wire.show,
         gpu=gpu,
+        own=own,
     )
     watch = Watch(board, wire.setting, wire.spike)
     work = Collector(machine, factories(wire.warn), wire.setting, wire.write, wire, watch.observe)

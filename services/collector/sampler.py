@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from bus.series import Series
+from services.collector.own_processes import OwnProcesses
 
 if TYPE_CHECKING:
     from services.collector.processes.board import Board, Table
@@ -81,6 +82,12 @@ class Machine:
     show: Callable[[Table], None] = _ignore
     """Gets each process table, for the page."""
     gpu: GpuShare = field(default_factory=GpuShare)
+    own: OwnProcesses | None = None
+    """The monitor's processes; without it each sampler looks for itself."""
+
+    def own_processes(self) -> OwnProcesses:
+        """The shared look-up of our own processes."""
+        return self.own or OwnProcesses(self.proc, self.home)
 
 
 Factory = Callable[[Machine], Sampler]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from services.collector.own_processes import OwnProcesses
 from services.collector.processes.board import Board, Table
 from services.collector.processes.message import process_table
 from services.collector.processes.numbers import Numbers
@@ -160,7 +161,7 @@ def test_own_services_stand_apart_from_other_programs_of_their_name(village: Vil
     (tmp_path / "home/run/collector.pid").write_text("18\n")
     village.put(18, "python3", ticks=4)
     village.put(19, "python3", ticks=9)
-    found = usages(village, board=Board(village.proc, tmp_path / "home"))
+    found = usages(village, board=Board(village.proc, OwnProcesses(village.proc, tmp_path / "home")))
     assert found["wfmon collector"].own
     assert len(found["python3"].members) == 1
     assert not found["python3"].own
@@ -245,3 +246,22 @@ def test_name_stays_a_column_for_a_minute_after_its_last_place(village: Village)
 def test_machine_without_proc_is_absent(tmp_path: Path) -> None:
     with pytest.raises(Absent):
         Processes(Machine(proc=tmp_path))
+
+
+def test_pid_file_is_followed_through_restarts_and_not_believed_when_stale(village: Village, tmp_path: Path) -> None:
+    run = tmp_path / "home/run"
+    run.mkdir(parents=True)
+    village.put(40, "python3")
+    village.put(41, "python3")
+    own = OwnProcesses(village.proc, tmp_path / "home")
+    assert own.at(0.0) == {}
+    (run / "gateway.pid").write_text("40\n")
+    (run / "tap.pid").write_text("")  # being written
+    (run / "alert.pid").write_text("99\n")  # left by one that was killed
+    first = own.at(2.0)
+    assert first == {"gateway": 40}
+    assert own.at(4.0) is first
+    (run / "gateway.pid").write_text("41\n")
+    os.utime(run / "gateway.pid", ns=(1, 1))
+    (run / "tap.pid").write_text("40\n")
+    assert own.at(6.0) == {"gateway": 41, "tap": 40}

@@ -34,14 +34,14 @@ class Board:
     def __init__(
         self,
         proc: Path = Path("/proc"),
-        home: Path | None = None,
+        own: OwnProcesses | None = None,
         gpu: Callable[[], dict[int, tuple[float, float]]] = dict,
     ) -> None:
         self.numbers = Numbers()
         self.last: Snapshot | None = None
         """The newest scan."""
         self._registry = Registry(proc)
-        self._own = OwnProcesses(proc, home)
+        self._own = own or OwnProcesses(proc, None)
         self._gpu = gpu
         self._shares = Shares()
         self._page = os.sysconf("SC_PAGE_SIZE")

@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 from bus.series import Series
-from services.collector.own_processes import OwnProcesses
 from services.collector.pinned import PinnedFile
 from services.collector.processes.parse import parse_pss, parse_stat
 from services.collector.rates import Trail
@@ -57,7 +56,7 @@ class OwnCost:
         if not (machine.proc / "self/stat").exists():
             raise Absent(f"{machine.proc}/self/stat is not there")
         self._proc = machine.proc
-        self._own = OwnProcesses(machine.proc, machine.home)
+        self._own = machine.own_processes()
         self._pids: dict[str, int] = {}
         self._services: dict[str, _Service | None] = {}
         self._columns: tuple[Series, ...] = ()

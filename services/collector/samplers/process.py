@@ -25,7 +25,7 @@ class Processes:
     def __init__(self, machine: Machine) -> None:
         if not (machine.proc / "self/stat").exists():
             raise Absent(f"{machine.proc}/self/stat is not there")
-        self._board = machine.board or Board(machine.proc, machine.home, lambda: machine.gpu.by_pid)
+        self._board = machine.board or Board(machine.proc, machine.own_processes(), lambda: machine.gpu.by_pid)
         self._show = machine.show
         self._setting = machine.setting
         self._named = self._by_name()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 from bus.series import Series
-from services.collector.own_processes import OwnProcesses
 from services.collector.pinned import PinnedFile
 from services.collector.processes.parse import parse_io
 from services.collector.rates import Rates
@@ -23,7 +22,7 @@ class Storage:
             raise Absent("no home to measure")
         self._data = machine.home / "data"
         self._proc = machine.proc
-        self._own = OwnProcesses(machine.proc, machine.home)
+        self._own = machine.own_processes()
         self._files: dict[int, PinnedFile | None] = {}
         self._rates: dict[int, Rates] = {}
         self._columns = tuple(
