@@ -171,15 +171,9 @@ def _limits(ctx: ServiceContext) -> Limits:
 def _tell_loss(ctx: ServiceContext, loss: Lost) -> None:
     what = f"{loss.count} messages of {loss.producer} are lost: it no longer holds them"
     ctx.log.error(what, producer=loss.producer, epoch=loss.epoch, seq=loss.first, count=loss.count)
-    ctx.emit(
-        "loss",
-        f"monitor:{loss.producer}",
-        what,
-        epoch=str(loss.epoch),
-        first=str(loss.first),
-        last=str(loss.last),
-        messages=str(loss.count),
-    )
+    # The same loss is found again where we are killed before the cursor behind it is stored: one id, told once.
+    event = Event(id=f"{loss.epoch:016x}-loss-{loss.producer}-{loss.first}-{loss.last}")
+    ctx.emit("loss", f"monitor:{loss.producer}", what, event, messages=str(loss.count))
 
 
 def _tell_quarantine(ctx: ServiceContext, what: Quarantined) -> None:

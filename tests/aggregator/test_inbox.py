@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -223,7 +224,16 @@ class LossyBus(RuleBasedStateMachine):
         assert set(self.producer.file) <= set(self.chunks)
 
 
+class LossyBusAtLength(LossyBus):
+    """The same, as often as SECURITY R12 asks for it."""
+
+
+def _runs(count: int) -> settings:
+    slow = [HealthCheck.too_slow]
+    return settings(max_examples=count, stateful_step_count=50, deadline=None, suppress_health_check=slow)
+
+
 TestLossyBus = LossyBus.TestCase
-TestLossyBus.settings = settings(
-    max_examples=300, stateful_step_count=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+TestLossyBus.settings = _runs(200)
+TestLossyBusAtLength = pytest.mark.long(pytest.mark.timeout(900)(LossyBusAtLength.TestCase))
+TestLossyBusAtLength.settings = _runs(2000)
