@@ -1,8 +1,10 @@
 """What a running service holds: its home, log, sockets, settings, samples and gRPC server, all passed, never global."""
 
 import asyncio
+import itertools
 import os
 import resource
+from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from importlib import metadata
 from typing import Any
@@ -17,7 +19,7 @@ from wfmonitor.v1.health_pb2 import Health, ServiceState
 from wfmonitor.v1.replay_service_pb2_grpc import add_ReplayServiceServicer_to_server
 
 from bus import topics
-from bus.clock import boot_us, wall_us
+from bus.clock import boot_us, monotonic_s, wall_us
 from bus.home import Home
 from bus.journal.replay import Reader, ReplayServicer
 from bus.listening import Handler, ListeningPublisher, Subscriber
@@ -26,6 +28,9 @@ from bus.rpc import new_server, open_channel
 from bus.samples import SampleProducer, Send
 from bus.settings_mirror import SettingsMirror
 from bus.transport import Publisher
+
+# An audit event is told each second for so long, with one id: governance may be the one that just restarted.
+_RETELL_AUDIT_S = 15.0
 
 AddServicers = Callable[[grpc.aio.Server], None]
 
@@ -72,6 +77,8 @@ class ServiceContext:
         self._tasks: set[asyncio.Task[None]] = set()
         self._rejections_logged = 0
         self._audited = 0
+        self._audits_told: deque[tuple[float, AuditEvent]] = deque()
+        self._event_numbers = itertools.count(1)
 
     @property
     def epoch(self) -> int:
@@ -91,7 +98,7 @@ class ServiceContext:
         """Publishes an event for charts and history; `event` may carry more (a spike)."""
         made = Event() if event is None else event
         now_us = wall_us()
-        made.id = made.id or f"{now_us:016x}-{os.getpid():x}-{self.name}"
+        made.id = made.id or f"{now_us:016x}-{self.name}-{next(self._event_numbers)}"
         made.kind, made.source, made.title, made.producer = kind, source, title, self.name
         made.time_us = made.time_us or now_us
         made.boot_us = made.boot_us or boot_us()
@@ -108,7 +115,17 @@ class ServiceContext:
             type=type_,
             details=details,
         )
+        self._audits_told.append((monotonic_s() + _RETELL_AUDIT_S, event))
         self.publish(topics.audit(self.name), event)
+
+    def beat(self) -> None:
+        """The heartbeat: health, and recent audit events once more."""
+        self.enter(self.state, self._reason)
+        now_s = monotonic_s()
+        while self._audits_told and self._audits_told[0][0] < now_s:
+            self._audits_told.popleft()
+        for _, event in self._audits_told:
+            self.publish(topics.audit(self.name), event)
 
     def _rejected(self, topic: str, error: Exception) -> None:
         self._rejections_logged += 1

@@ -151,10 +151,10 @@ async def _beat(ctx: ServiceContext, stop: asyncio.Event) -> None:
     parent = os.getppid() if "SUPERVISOR_ENABLED" in os.environ else None
     beats = 0
     while True:
-        ctx.enter(ctx.state, ctx.health().reason)
+        ctx.beat()
         if parent is not None and os.getppid() != parent:
             ctx.log.warning("supervisord has gone; stopping with it")
-            stop.set()
+            _stop(stop, ctx.log)
         beats += 1
         await asyncio.sleep(until_beat_s() if beats > _FIRST_BEATS else _FIRST_BEATS_S)
 
