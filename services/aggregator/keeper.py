@@ -24,9 +24,9 @@ log = logging.getLogger(__name__)
 # Looked at each second: a disk with room again is used within two.
 PAUSE_S = 1.0
 # Free pages left in the file for the next chunks: these, or a fiftieth of it.
-SPARE_PAGES = 4
+SPARE_PAGES = 16
 # How many are given back at once: a few ms.
-VACUUM_PAGES = 64
+VACUUM_PAGES = 128
 # Without a new commit nothing becomes due but by time, and not within seconds.
 LOOK_US = 10_000_000
 # A merge that found no room is not tried again at once: it costs CPU before it needs the disk.

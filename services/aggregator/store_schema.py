@@ -107,7 +107,7 @@ class InfoRow(peewee.Model):
 
 
 # Grows when a table changes its shape, or a chunk its meaning.
-LAYOUT = 3
+LAYOUT = 4
 MODELS: list[type[peewee.Model]] = [TableRow, ColumnRow, ChunkRow, CursorRow, LossRow, EventRow, InfoRow]
 
 
