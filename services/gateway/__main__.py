@@ -72,6 +72,7 @@ async def gateway(ctx: ServiceContext) -> AsyncIterator[None]:
     http = HttpDoor(make_app(doorkeeper.guard, routes, files), slow, on_close=(ws.close, sse.close))
     front = FrontDoor(lambda token: keyring.identify(token, wall_us()), channels(ctx))
     obey_settings(ctx, hub)
+    ctx.reload_hooks.append(lambda: reload_page(ctx, files))
 
     def figures() -> Mapping[str, float]:
         slow.tick()
@@ -110,6 +111,13 @@ def static_files(ctx: ServiceContext) -> dict[str, StaticFile]:
     except (StaticError, OSError) as error:
         ctx.log.error("the page cannot be shown", reason=str(error))
         return {}
+
+
+def reload_page(ctx: ServiceContext, files: dict[str, StaticFile]) -> None:
+    """Reads the page again (SIGHUP); keeps the one in memory where it is not whole."""
+    if found := static_files(ctx):
+        files.clear()
+        files.update(found)
 
 
 def tell_loss(ctx: ServiceContext, what: str) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import shutil
+import signal
 import subprocess
 import time
 from typing import Any
@@ -67,6 +68,17 @@ async def test_the_page_is_served_with_its_headers_and_known_copies_are_not_sent
     async with page.http.get(page.stack.url("/"), headers={"If-None-Match": tag}) as answer:
         assert answer.status == 304
         assert await answer.read() == b""
+
+
+async def test_a_reload_reads_the_page_again_and_keeps_the_connections(page: Page) -> None:
+    ws = await page.socket()
+    page.stack.kill("gateway", signal.SIGHUP)
+    assert (await page.get("/"))[0] == 200
+    await ws.send_str('{"ping": 1}')
+    async with asyncio.timeout(WAIT_S):
+        while (await ws.receive()).type is not aiohttp.WSMsgType.TEXT:
+            pass
+    await ws.close()
 
 
 async def test_every_address_answers_with_names_of_the_schema(page: Page) -> None:
