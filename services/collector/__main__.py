@@ -57,7 +57,8 @@ async def report(ctx: ServiceContext, work: Collector) -> None:
         for subject, percent in work.costs().items():
             ctx.counters[f"sampler_cpu_percent.{subject}"] = percent
         ctx.counters["sampler_errors_total"] = work.errors()
-        ctx.counters["missed_ticks_total"] = sum(group.pace.missed for group in work.groups.values())
+        ctx.counters["failures_total"] = work.failures
+        ctx.counters["missed_ticks_total"] = sum(pace.missed for pace in work.paces())
         await asyncio.sleep(until_beat_s())
 
 

@@ -16,7 +16,7 @@ class Clockwork:
     name = "own_cost"
     group = "trend"
 
-    def __init__(self, paces: Sequence[Pace], errors: Callable[[], int]) -> None:
+    def __init__(self, paces: Callable[[], Sequence[Pace]], errors: Callable[[], int]) -> None:
         self._paces = paces
         self._errors = errors
         fields = ("tick_jitter_ms", "missed_ticks_total", "sampler_errors_total")
@@ -27,6 +27,7 @@ class Clockwork:
 
     def read(self, now_s: float) -> list[float]:
         """The worst group's jitter; absent in a second without a tick."""
-        late = [late_s for pace in self._paces if not math.isnan(late_s := pace.jitter_s(now_s))]
-        missed = sum(pace.missed for pace in self._paces)
+        paces = self._paces()
+        late = [late_s for pace in paces if not math.isnan(late_s := pace.jitter_s(now_s))]
+        missed = sum(pace.missed for pace in paces)
         return [1000.0 * max(late) if late else NAN, float(missed), float(self._errors())]

@@ -15,6 +15,7 @@ from services.collector.clockwork import Clockwork
 from services.collector.groups import Group, Write
 from services.collector.guard import Guard
 from services.collector.inventory import Inventory
+from services.collector.pace import Pace
 from services.collector.placement import choose
 from services.collector.sampler import GROUPS, Factory, Machine
 from services.collector.timeline import ClockStep, Instant, Timeline
@@ -56,13 +57,16 @@ class Collector:
         self._setting = setting
         self._voice = voice
         self.inventory = Inventory(machine, factories)
-        self.groups = {name: Group(name, self._rate(name), write, watch) for name in GROUPS}
+        self._write, self._watch = write, watch
+        self.groups: dict[tuple[str, str], Group] = {}
+        """By rate group and lane; the lane of most samplers is ""."""
         self.budget = Budget(self._budget(), os.cpu_count() or 1)
         self._timeline = Timeline()
         self._places: dict[Guard, str] = {}
         self._errors_before = 0
-        paces = [group.pace for group in self.groups.values()]
-        self._clockwork = Guard(Clockwork(paces, self.errors), voice.warn)
+        self._clockwork = Guard(Clockwork(self.paces, self.errors), voice.warn)
+        self.failures = 0
+        """Rows lost and threads that stumbled since the start."""
         self._told: dict[str, str] = {}
         self._news = threading.Event()
         self._stopping = False
@@ -86,6 +90,22 @@ class Collector:
         """Obeys changed settings at once; returns before it has."""
         self._news.set()
 
+    def paces(self) -> list[Pace]:
+        """The grids in use."""
+        return [group.pace for group in list(self.groups.values())]
+
+    def _group(self, name: str, lane: str) -> Group:
+        if (name, lane) not in self.groups:
+            self.groups[name, lane] = Group(name, lane, self._rate(name), self._write, self._watch, self._failed)
+        return self.groups[name, lane]
+
+    def _failed(self, thread: str, error: Exception) -> None:
+        """A row was lost, or a thread stumbled: said at the first, second, fourth … time."""
+        self.failures += 1
+        if self.failures & (self.failures - 1) == 0:
+            text = f"rows of {thread} were lost; failure {self.failures}"
+            self._voice.warn(text, thread, f"{type(error).__name__}: {error}")
+
     def errors(self) -> int:
         """Reads that failed since the start."""
         return self._errors_before + sum(guard.errors for guard in list(self._places))
@@ -94,8 +114,8 @@ class Collector:
         """CPU of each sampler in percent of one core at its present rate, by subject."""
         costs: dict[str, float] = {}
         for guard, place in list(self._places.items()):
-            cost = 100.0 * guard.cpu_s * self.groups[place].pace.rate_hz
-            costs[guard.sampler.name] = costs.get(guard.sampler.name, 0.0) + cost
+            cost = 100.0 * guard.cpu_s * self._rate(place) if place else 0.0
+            costs[guard.subject] = costs.get(guard.subject, 0.0) + cost
         return costs
 
     def _keep_house(self) -> None:
@@ -103,7 +123,10 @@ class Collector:
             self._news.wait(until_beat_s())
             self._news.clear()
             if not self._stopping:
-                self.house(time.monotonic())
+                try:
+                    self.house(time.monotonic())
+                except Exception as error:  # the house is kept again in a second
+                    self._failed("house", error)
 
     def house(self, now_s: float) -> None:
         """One look at everything but the numbers."""
@@ -111,11 +134,11 @@ class Collector:
         self.budget.limit_percent = self._budget()
         if self.budget.observe(now_s, time.process_time()):
             self._say_divisor()
-        for name, group in self.groups.items():
+        for (name, _), group in self.groups.items():
             group.retime(self._rate(name) / (self.budget.divisor if name != "trend" else 1))
         for entry in self.inventory.probe(now_s, self._wanted):
             if entry.sampler is not None:
-                guard = Guard(entry.sampler, self._voice.warn)
+                guard = Guard(entry.sampler, self._voice.warn, entry.subject)
                 self._places[guard] = ""
         self._place()
         self._tell_inventory()
@@ -123,22 +146,27 @@ class Collector:
     def _place(self) -> None:
         self._places.setdefault(self._clockwork, "")
         rates = {name: self._rate(name) for name in GROUPS}
-        held: dict[str, list[Guard]] = {name: [] for name in GROUPS}
+        held: dict[tuple[str, str], list[Guard]] = {}
         for guard, place in self._places.items():
-            subject = guard.sampler.name
+            subject = guard.subject
             forced = str(self._setting(f"collector.sampler.{subject}.group", "auto"))
             self._places[guard] = chosen = choose(guard, place, forced, rates)
             if self._wanted(subject):
-                held[chosen].append(guard)
-        # First out, then in: no sampler is ever read by two threads.
-        for name, group in self.groups.items():
-            group.hold([guard for guard in group.guards if guard in held[name]])
+                held.setdefault((chosen, getattr(guard.sampler, "lane", "")), []).append(guard)
+        # First out, then in: no sampler is ever read by two threads. What hangs stays where it is.
+        stuck: set[Guard] = set()
+        for key, group in self.groups.items():
+            if not group.hold([guard for guard in group.guards if guard in held.get(key, ())]):
+                stuck.update(group.guards)
+                self._failed(f"{key[0]} {key[1]}".strip(), TimeoutError("a reading does not come back"))
         for guard in list(self._places):
-            if not self._wanted(guard.sampler.name) and guard is not self._clockwork:
+            if not (self._wanted(guard.subject) or guard is self._clockwork or guard in stuck):
                 self._let_go(guard)
-        for name, group in self.groups.items():
-            group.hold(held[name])
-            group.run()
+        for key in held.keys() | self.groups.keys():
+            group = self._group(*key)
+            if not stuck.intersection(group.guards):
+                group.hold(guard for guard in held.get(key, ()) if guard not in stuck)
+                group.run()
 
     def _let_go(self, guard: Guard) -> None:
         """A sampler that was switched off keeps nothing open; switched on, it begins anew."""

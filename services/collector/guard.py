@@ -20,8 +20,10 @@ Warn = Callable[[str, str, str], None]
 class Guard:
     """Reads one sampler. Where it fails, its columns are NaN, the failure is counted and said with back-off."""
 
-    def __init__(self, sampler: Sampler, warn: Warn) -> None:
+    def __init__(self, sampler: Sampler, warn: Warn, subject: str = "") -> None:
+        """`subject` is the name it was registered under, and goes by; its own name where it was not."""
         self.sampler = sampler
+        self.subject = subject or sampler.name
         self.columns: tuple[Series, ...] = sampler.columns()
         self.errors = 0
         self.reads = 0
@@ -49,7 +51,7 @@ class Guard:
             self._cost(time.thread_time() - cpu_s, time.perf_counter() - wall_s)
         self.columns = columns
         if self._failing:
-            self._warn(f"reads again, after {self._failing} failures", self.sampler.name, "")
+            self._warn(f"reads again, after {self._failing} failures", self.subject, "")
             self._failing, self._silent_until_s, self._silence_s = 0, 0.0, _FIRST_SILENCE_S
         return values
 
@@ -60,7 +62,7 @@ class Guard:
             self._silent_until_s = now_s + self._silence_s
             self._silence_s = min(2.0 * self._silence_s, _LONGEST_SILENCE_S)
             text = f"cannot be read, its series are absent; failure {self._failing}"
-            self._warn(text, self.sampler.name, f"{type(error).__name__}: {error}")
+            self._warn(text, self.subject, f"{type(error).__name__}: {error}")
 
     def _cost(self, cpu_s: float, wall_s: float) -> None:
         self.reads += 1

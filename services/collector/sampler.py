@@ -22,7 +22,8 @@ class Sampler(Protocol):
     """Reads one subject. Knows no clock and no schedule: time comes in as an argument.
 
     It may also have `rest()`, called when it is switched off and read no more, and `detail`, one line
-    for the inventory; `may_rise = True` lets it up to the render group while its reads are fast.
+    for the inventory; `may_rise = True` lets it up to the render group while its reads are fast; `lane`
+    names a thread of its own for readings that may block, such as those of a driver.
     """
 
     name: str

@@ -67,7 +67,7 @@ class Wire:
 
     def warn(self, text: str, sampler: str, error: str) -> None:
         """One line for the log."""
-        self._ctx.log.warning(f"sampler {text}", sampler=sampler, error=error)
+        self._ctx.log.warning(text, sampler=sampler, error=error)
 
     def degraded(self, reason: str | None) -> None:
         """What is lost while the collector works on; None: nothing."""

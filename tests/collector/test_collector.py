@@ -21,6 +21,7 @@ class Voice:
 
     def __init__(self) -> None:
         self.events: list[tuple[str, dict[str, str]]] = []
+        self.warnings: list[str] = []
         self.reason: str | None = None
 
     def event(self, kind: str, source: str, title: str, **attributes: str) -> None:
@@ -30,7 +31,7 @@ class Voice:
         self.events.append((kind, {"time_us": str(time_us)}))
 
     def warn(self, text: str, sampler: str, error: str) -> None:
-        pass
+        self.warnings.append(text)
 
     def degraded(self, reason: str | None) -> None:
         self.reason = reason
@@ -176,8 +177,8 @@ def test_cost_above_the_budget_lowers_the_rates_and_says_so(
     collector.house(now_s)
     sum(range(100_000))  # some CPU time between the two looks
     collector.house(now_s + 11.0)
-    assert collector.groups["resource"].pace.rate_hz == 5.0
-    assert collector.groups["trend"].pace.rate_hz == 1.0
+    assert collector.groups["resource", ""].pace.rate_hz == 5.0
+    assert collector.groups["trend", ""].pace.rate_hz == 1.0
     assert voice.reason is not None
     assert "Raise collector.budget_percent" in voice.reason
     assert "rates" in [kind for kind, _ in voice.events]
@@ -194,6 +195,50 @@ def test_inventory_is_told_at_the_start_and_when_it_changes(
     settings["collector.sampler.steady.enabled"] = False
     collector.house(3.0)
     assert voice.events[-1][1]["steady"] == "off"
+
+
+def test_driver_that_hangs_holds_up_only_its_own_lane(make: Make, settings: dict[str, object], rows: Rows) -> None:
+    release = threading.Event()
+
+    class Hanging(Steady):
+        lane = "driver"
+
+        def read(self, now_s: float) -> Sequence[float]:
+            release.wait(20.0)
+            return [1.0]
+
+        def rest(self) -> None:
+            rested.set()
+
+    rested = threading.Event()
+    collector = make([("hanging", Hanging), ("steady", Steady)])
+    collector.start()
+    for _ in range(5):
+        rows.wait(in_group("resource"))
+    settings["collector.sampler.hanging.enabled"] = False
+    collector.house(time.monotonic())
+    assert not rested.is_set(), "who still reads may not be let go"
+    settings["collector.rate.resource_hz"] = 20.0
+    collector.house(time.monotonic())
+    rows.wait(lambda seen: seen[1] == 20.0)
+    release.set()
+    assert rested.wait(5.0)
+
+
+def test_row_that_cannot_be_written_does_not_end_the_thread(settings: dict[str, object], voice: Voice) -> None:
+    tries, enough = [0], threading.Event()
+
+    def write(group: str, rate_hz: float, row: TableRow, time_us: int, boot_us: int) -> None:
+        tries[0] += 1
+        if tries[0] > 4:
+            enough.set()
+        raise OSError(28, "No space left on device")
+
+    collector = Collector(Machine(), [("steady", Steady)], settings.get, write, voice)
+    collector.start()
+    assert enough.wait(10.0)
+    collector.stop()
+    assert voice.warnings[0].startswith("rows of tick-")
 
 
 def test_own_figures_are_there_without_any_sampler(make: Make, rows: Rows) -> None:

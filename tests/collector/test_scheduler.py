@@ -85,7 +85,7 @@ def test_stop_does_not_wait_for_a_slow_rate() -> None:
 
 def test_clockwork_tells_jitter_missed_ticks_and_errors() -> None:
     slow, fast = Pace(1.0, 0.0), Pace(10.0, 0.0)
-    sampler = Clockwork([slow, fast], lambda: 3)
+    sampler = Clockwork(lambda: [slow, fast], lambda: 3)
     assert math.isnan(sampler.read(0.0)[0])
     fast.take(0.104)
     slow.take(1.002)

@@ -19,6 +19,7 @@ class _Gpus:
 
     name = "gpu"
     group = "trend"
+    lane = "gpu"
     probes: tuple[Probe, ...] = ()
 
     def __init__(self, machine: Machine) -> None:

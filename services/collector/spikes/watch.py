@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
@@ -59,7 +60,7 @@ class _Watched:
 
 
 class Watch:
-    """Fed with every row, in the thread of its group; a spike is told within a tick."""
+    """Fed with every row, in the threads of the groups; a spike is told within a tick."""
 
     def __init__(self, board: Board, setting: Callable[[str, object], object], tell: Callable[[Spike], None]) -> None:
         """`setting(key, default)` says what is switched on; `tell` gets each spike."""
@@ -70,9 +71,14 @@ class Watch:
         self._tables: dict[tuple[str, str], _Watched] = {}
         self._begin: Snapshot | None = None
         self._told_s: deque[float] = deque()
+        self._lock = threading.Lock()
 
     def observe(self, group: str, now_s: float, rows: list[TableRow]) -> None:
-        """All rows of one tick."""
+        """All rows of one tick. Safe from several threads."""
+        with self._lock:
+            self._observe(group, now_s, rows)
+
+    def _observe(self, group: str, now_s: float, rows: list[TableRow]) -> None:
         if self._setting("collector.spikes.enabled", True) is not True:
             self._tables.clear()
             self._usual.clear()
