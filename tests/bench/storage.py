@@ -173,12 +173,32 @@ async def _read_all(store: Store, rows: Sequence[Rows], end_us: int) -> list[tup
     return [one for metric in metrics for one in await query.read(Selector(metric=metric), 0, end_us)]
 
 
+async def record(source: Path, target: Path) -> None:
+    """A recording: the rows of a store's file and nothing else of it, merged."""
+    rows = await asyncio.to_thread(recorded, source)
+    store = Store(target, quarantine=target.parent)
+    blocks: dict[tuple[str, int], list[RowBlock]] = {}
+    for one in rows:
+        hour = int(one.times_us[0]) // HOUR_US
+        blocks.setdefault((one.key.producer, hour), []).append(RowBlock(*one))
+    for together in blocks.values():
+        await store.write(together, {})
+    await _settle(Keeper(store), [])
+    store.close()
+    for leftover in (".samples", ".db-wal", ".db-shm"):
+        target.with_suffix(leftover).unlink(missing_ok=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--db", type=Path, default=RECORDING, help="a store's file to take the rows from")
     parser.add_argument("--hours", type=float, default=1.0)
     parser.add_argument("--in", dest="folder", type=Path, help="where the store is made; a real disk, not tmpfs")
+    parser.add_argument("--record", type=Path, help="write the rows of --db as a recording there, and end")
     chosen = parser.parse_args()
+    if chosen.record:
+        asyncio.run(record(chosen.db, chosen.record))
+        return
     with tempfile.TemporaryDirectory(prefix="wfb-", dir=chosen.folder) as folder:
         print(json.dumps(asyncio.run(measure(chosen.db, chosen.hours, Path(folder))), indent=2))
 
