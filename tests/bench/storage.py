@@ -185,8 +185,11 @@ async def record(source: Path, target: Path) -> None:
         await store.write(together, {})
     await _settle(Keeper(store), [])
     store.close()
-    for leftover in (".samples", ".db-wal", ".db-shm"):
-        target.with_suffix(leftover).unlink(missing_ok=True)
+    file = sqlite3.connect(target)
+    file.execute("PRAGMA journal_mode = DELETE")  # reading it must leave no log beside it
+    file.execute("VACUUM")
+    file.close()
+    target.with_suffix(".samples").unlink()
 
 
 def main() -> None:
