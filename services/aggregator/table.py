@@ -57,7 +57,7 @@ class RingTable:
         self._capacity = self._rows_for(rate_hz)
         self._start = self._end = 0  # rows held: [start, end) of the arrays
         self._columns: dict[Series, int] = {}
-        self._series: list[Series | None] = []
+        self._series: list[Series] = []
         self._schemas: dict[int, Columns] = {}
         self._last_row: dict[int, int] = {}  # schema → number of the row after its newest
         length = self._length()
@@ -185,7 +185,9 @@ class RingTable:
         new = [series for series in batch.series if series not in self._columns]
         if new:
             self._give_columns(new, free=self._absent_columns(batch.series))
-        columns = Columns(batch.series, np.array([self._columns[s] for s in batch.series], np.intp))
+        at = [self._columns[series] for series in batch.series]
+        # The ring's own objects: hundreds of schemas of one table share them, and each batch brings new ones.
+        columns = Columns(tuple(self._series[column] for column in at), np.array(at, np.intp))
         self._schemas[batch.schema] = columns
         return columns
 
@@ -193,8 +195,7 @@ class RingTable:
         for series in new:
             if free:
                 column = free.pop()
-                if (old := self._series[column]) is not None:
-                    del self._columns[old]
+                del self._columns[self._series[column]]
                 self._series[column] = series
             else:
                 column = len(self._series)
