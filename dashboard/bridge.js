@@ -4,6 +4,11 @@
 /** @typedef {import('./types').PlotColumns} PlotColumns */
 /** @typedef {import('./types').LinkState} LinkState */
 
+/** What tells of the line itself, or brings the names, waits for no frame: a hidden page has none. */
+const AT_ONCE = new Set(['link', 'series', 'history-error', 'events']);
+/** Where no line is drawn (a fixed range, a pause), words wait no longer than this. */
+const WORDS_WAIT_MS = 120, MOST_WORDS = 50;
+
 /** The newest value of every series; older than three of its periods (and 1 s) it is stale (CONTRACTS §6). */
 export class Latest {
     constructor() {
@@ -78,6 +83,9 @@ export class Bridge extends EventTarget {
         this.figures = {behind_ms: NaN, decode_ms: NaN, conflated_total: 0, frames_total: 0, clock_offset_us: 0, round_trip_ms: NaN};
         /** @type {Map<string, any>} newest columns of each plot, drawn in the next frame */
         this.waiting = new Map();
+        /** @type {any[]} messages of words and tables, drawn with the next lines */
+        this.words = [];
+        this.wordsSince_ms = 0;
         this.worker = new Worker(new URL('./workers/stream.js', import.meta.url), {type: 'module'});
         this.worker.onmessage = ({data}) => this.take(data);
         this.worker.onerror = (event) => this.fire('link', {link: {...this.link, state: 'waiting', reason: `the page's worker stopped (${event.message || 'it could not be loaded'}); load the page again`}});
@@ -98,20 +106,34 @@ export class Bridge extends EventTarget {
             return;
         }
         if (message.clock_offset_us !== undefined) this.offset_us = message.clock_offset_us;
-        this.fire(message.type, message);
+        if (AT_ONCE.has(message.type)) return this.fire(message.type, message);
+        if (!this.words.length) this.wordsSince_ms = performance.now();
+        // Health is told service by service; of the others only the newest matters (a hidden page draws nothing for hours).
+        if (message.type !== 'health') this.words = this.words.filter(({type}) => type !== message.type);
+        this.words = [...this.words.slice(-MOST_WORDS), message];
     }
 
-    /** Draws what has come since the last frame. @returns {number} time of the newest value that is drawn for the first time, else 0 */
+    /**
+     * Draws what has come since the last frame: lines, and with them the words and tables that wait. What changes in the same
+     * picture costs one picture; a browser without a GPU pays for each.
+     * @returns {{drew: boolean, newest_us: number}} newest_us: time of the newest value that is drawn for the first time, else 0
+     */
     flush() {
         let newest_us = 0;
-        for (const message of this.waiting.values()) {
+        const lines = [...this.waiting.values()];
+        const late = this.words.length > 0 && performance.now() - this.wordsSince_ms > WORDS_WAIT_MS;
+        if (!lines.length && !late) return {drew: false, newest_us};
+        const words = this.words;
+        this.waiting.clear();
+        this.words = [];
+        for (const message of lines) {
             this.fire('columns', message);
             if (message.columns.newest_us > newest_us) newest_us = message.columns.newest_us;
         }
-        this.waiting.clear();
-        if (newest_us <= this.drawn_us) return 0;
-        this.drawn_us = newest_us;
-        return newest_us;
+        for (const message of words) this.fire(message.type, message);
+        if (newest_us <= this.drawn_us) newest_us = 0;
+        else this.drawn_us = newest_us;
+        return {drew: true, newest_us};
     }
 
     /** @param {string} type @param {any} detail */

@@ -40,6 +40,11 @@ export const size = (bytes) => scaled(bytes, 1000, ['B', 'kB', 'MB', 'GB', 'TB',
 /** @param {number} bytes_s */
 export const rate = (bytes_s) => scaled(bytes_s, 1000, ['B/s', 'kB/s', 'MB/s', 'GB/s']);
 
+/** 20.0 → 20: the end of a scale is a round number. @param {Figure} figure @returns {Figure} */
+export function trimmed({number, unit}) {
+    return {number: number.replace(/\.0+$/, ''), unit};
+}
+
 /** @param {Figure} figure */
 export function join({number, unit}) {
     return unit ? `${number}${GAP}${unit}` : number;

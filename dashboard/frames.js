@@ -62,10 +62,12 @@ export class FrameMeter extends EventTarget {
             if (this.bars.length > BARS) this.bars.shift();
         }
         this.last_ms = now_ms;
-        this.newest_us = this.bridge.flush();
-        this.after.port2.postMessage(0);
+        const {drew, newest_us} = this.bridge.flush();
+        this.newest_us = newest_us;
         if (this.second_ms !== this.second_ms) this.second_ms = now_ms;
-        if (now_ms - this.second_ms >= 1000) this.endSecond(now_ms);
+        // The page's own figures change in a picture that is drawn anyway.
+        if (now_ms - this.second_ms >= (drew ? 1000 : 1200)) this.endSecond(now_ms);
+        this.after.port2.postMessage(0);
     };
 
     /** The frame is with the compositor. */

@@ -82,7 +82,8 @@ const NAMES = /** @type {Record<string, string>} */ ({ux: 'page', processes: ''}
 
 /** "machine, models" of what /api/v1/recorded says is written to disk now. @param {any} answer */
 export function recordedWords(answer) {
-    return (answer?.classes ?? [])
+    const classes = Array.isArray(answer?.classes) ? answer.classes : [];
+    return classes
         .filter((/** @type {any} */ one) => one.recording === true && ['on', 'numbers'].includes(one.recorded))
         .map((/** @type {any} */ one) => NAMES[one.name] ?? String(one.name)).filter(Boolean).join(', ');
 }

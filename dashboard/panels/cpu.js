@@ -12,7 +12,7 @@ function note({bridge: {latest}}) {
     return [
         cores ? `${cores} threads` : '',
         mhz === mhz ? `${(mhz / 1000).toFixed(1)} GHz` : load === load ? `load ${load.toFixed(2)}` : '',
-    ].filter(Boolean).join(', ');
+    ].filter(Boolean);
 }
 
 export default {

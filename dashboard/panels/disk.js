@@ -1,5 +1,5 @@
 /** Disk: read above, write below, over all whole disks; how busy the busiest is. */
-import {join, rate, size} from '../format.js';
+import {join, rate, size, trimmed} from '../format.js';
 import {SteppedScale} from '../scale.js';
 import {mountSystem} from './system.js';
 
@@ -15,7 +15,7 @@ function note({bridge: {latest}}) {
     return [
         busy === busy ? `busy ${busy.toFixed(0)} %` : '',
         root ? `${join(size(root.value))} free` : '',
-    ].filter(Boolean).join(', ');
+    ].filter(Boolean);
 }
 
 export default {
@@ -26,16 +26,16 @@ export default {
     mount(host, context) {
         const read = new SteppedScale(1e6), write = new SteppedScale(1e6);
         mountSystem(host, context, {
-            id: 'disk', title: 'Disk read', metric: 'system.disk.read_bytes_s',
+            id: 'disk', title: 'Disk read', steps: true, metric: 'system.disk.read_bytes_s',
             subjects: ['system.disk.', 'system.psi.io.'],
             lines: [{metric: 'system.disk.read_bytes_s', how: 'sum'}, {metric: 'system.disk.write_bytes_s', how: 'sum'}],
             kinds: ['main', 'strip'], names: ['read', 'write'],
             figure: ({bridge}) => rate(bridge.latest.sum('system.disk.read_bytes_s')),
             format: rate, note,
-            max: (_, most) => read.see(most, seconds()), scaleText: (max) => `0 to ${join(rate(max))}, steps 1-2-5`,
+            max: (_, most) => read.see(most, seconds()), scaleText: (max) => `0 to ${join(trimmed(rate(max)))}`,
             stripMax: (_, most) => write.see(most, seconds()),
             stripText: ({bridge}) => `write ${join(rate(bridge.latest.sum('system.disk.write_bytes_s')))}`,
-            stripScale: (max) => `0 to ${join(rate(max))}`,
+            stripScale: (max) => `to ${join(trimmed(rate(max)))}`,
         });
     },
 };

@@ -2,7 +2,7 @@
 import {Chart} from '../chart.js';
 import {LEVELS} from '../detail.js';
 import {attribute, el, text} from '../dom.js';
-import {clock, join} from '../format.js';
+import {clock, join, trimmed} from '../format.js';
 
 /** @typedef {import('../context.js').Context} Context */
 
@@ -34,7 +34,7 @@ export default {
             const {panel} = found;
             chart = new Chart(plot, {
                 lines: panel.kinds, strip: panel.heat ? 'heat' : panel.kinds.includes('strip') ? 'line' : 'none', state,
-                axis: (value) => join(panel.format(value)), onMark: (mark, at) => context.showMark(mark, plot, at.left + 60),
+                axis: (value) => join(trimmed(panel.format(value))), onMark: (mark, at) => context.showMark(mark, plot, at.left + 60),
             });
             text(title, panel.title);
             text(lines, legend(panel));

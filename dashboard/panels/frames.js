@@ -6,8 +6,6 @@ import {ink} from '../ink.js';
 
 /** @typedef {import('../context.js').Context} Context */
 
-const DRAW_MS = 250;
-
 export default {
     id: 'frames', area: 'foot', title: 'Frames',
     shown: () => true,
@@ -40,7 +38,7 @@ export default {
         };
         frames.addEventListener('second', () => { if (!context.state.paused) words(); });
         frames.addEventListener('rate', words);
-        setInterval(() => { if (!document.hidden && !context.state.paused) drawBars(canvas, frames); }, DRAW_MS);
+        bridge.on('latest', () => { if (!context.state.paused) drawBars(canvas, frames); });
         words();
     },
 };

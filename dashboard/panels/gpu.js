@@ -11,7 +11,7 @@ function note({bridge: {latest}}) {
     return [
         power === power ? `${power.toFixed(0)}${limit === limit ? ` of ${limit.toFixed(0)}` : ''} W` : '',
         warmest === warmest ? `${warmest.toFixed(0)} °C` : '',
-    ].filter(Boolean).join(', ');
+    ].filter(Boolean);
 }
 
 /** Which source stands for the machine: the only GPU, or the total that the collector makes of several. @param {Context} context */
@@ -44,7 +44,7 @@ export const gpu = {
                 const power = bridge.latest.one('gpu.power_w', source);
                 return power === power ? `power ${power.toFixed(0)} W` : 'power: not measured';
             },
-            stripScale: (max) => `0 to ${max.toFixed(0)} W`,
+            stripScale: (max) => `to ${max.toFixed(0)} W`,
         });
     },
 };

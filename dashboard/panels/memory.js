@@ -1,5 +1,5 @@
 /** Memory in use, and how long work stood still for want of it (pressure stall, Linux). */
-import {memory, percent, join} from '../format.js';
+import {join, memory, percent, trimmed} from '../format.js';
 import {mountSystem} from './system.js';
 
 /** @typedef {import('../context.js').Context} Context */
@@ -17,7 +17,7 @@ function note({bridge: {latest}}) {
     return [
         share === share ? `${share.toFixed(0)} %` : '',
         swap === swap ? `swap ${swap > 0 ? `${swap.toFixed(0)} %` : '0'}` : 'no swap',
-    ].filter(Boolean).join(', ');
+    ].filter(Boolean);
 }
 
 export default {
@@ -33,13 +33,13 @@ export default {
             kinds: ['main', 'strip'], names: ['used', 'stalled, %'],
             figure: ({bridge}) => memory(bridge.latest.one('system.mem.used_bytes')),
             format: memory, note, max: total,
-            scaleText: (_, ctx) => (ctx.bridge.latest.has('system.mem.used_bytes') ? `0 to ${join(memory(total(ctx)))}` : ''),
+            scaleText: (_, ctx) => (ctx.bridge.latest.has('system.mem.used_bytes') ? `0 to ${join(trimmed(memory(total(ctx))))}` : ''),
             stripMax: (_, most) => (most > 10 ? 100 : 10),
             stripText: ({bridge}) => {
                 const stalled = bridge.latest.one('system.psi.mem.some_avg10');
-                return stalled === stalled ? `stalled on memory ${join(percent(stalled))}` : 'stalls on memory: not measured here';
+                return stalled === stalled ? `memory stall ${join(percent(stalled))}` : 'stall not measured';
             },
-            stripScale: (max) => `0 to ${max} %`,
+            stripScale: (max) => `to ${max} %`,
         });
     },
 };

@@ -1,5 +1,5 @@
 /** Network: in above, out beside it; what the machine says to itself (loopback) is apart, in the strip. */
-import {join, rate} from '../format.js';
+import {join, rate, trimmed} from '../format.js';
 import {SteppedScale} from '../scale.js';
 import {mountSystem} from './system.js';
 
@@ -15,20 +15,20 @@ export default {
     mount(host, context) {
         const inward = new SteppedScale(1e5), loop = new SteppedScale(1e5);
         mountSystem(host, context, {
-            id: 'network', title: 'Network in', metric: 'system.net.rx_bytes_s',
+            id: 'network', title: 'Network in', steps: true, metric: 'system.net.rx_bytes_s',
             subjects: ['system.net.'],
             lines: [
                 {metric: 'system.net.rx_bytes_s', how: 'sum'}, {metric: 'system.net.tx_bytes_s', how: 'sum'},
                 {metric: 'system.net.lo_bytes_s', how: 'one'},
             ],
-            kinds: ['main', 'second', 'strip'], names: ['in', 'out', 'loopback'],
+            kinds: ['main', 'second', 'strip'], names: ['in', 'out', 'loopback, apart'],
             figure: ({bridge}) => rate(bridge.latest.sum('system.net.rx_bytes_s')),
             format: rate,
-            note: ({bridge}) => `out ${join(rate(bridge.latest.sum('system.net.tx_bytes_s')))}`,
-            max: (_, most) => inward.see(most, seconds()), scaleText: (max) => `0 to ${join(rate(max))}, steps 1-2-5`,
+            note: ({bridge}) => [`out ${join(rate(bridge.latest.sum('system.net.tx_bytes_s')))}`],
+            max: (_, most) => inward.see(most, seconds()), scaleText: (max) => `0 to ${join(trimmed(rate(max)))}`,
             stripMax: (_, most) => loop.see(most, seconds()),
-            stripText: ({bridge}) => `loopback, apart: ${join(rate(bridge.latest.one('system.net.lo_bytes_s')))}`,
-            stripScale: (max) => `0 to ${join(rate(max))}`,
+            stripText: ({bridge}) => `loopback ${join(rate(bridge.latest.one('system.net.lo_bytes_s')))}`,
+            stripScale: (max) => `to ${join(trimmed(rate(max)))}`,
         });
     },
 };

@@ -21,13 +21,14 @@ import {NONE, clock, join, span} from '../format.js';
  * @property {string} metric whose age is watched
  * @property {string[]} subjects beginnings of the metrics whose spikes are marked here
  * @property {(context: Context) => Figure} figure the number now
- * @property {(context: Context) => string} note beside the number
+ * @property {(context: Context) => string[]} note beside the number: the first always, the others where there is room
+ * @property {boolean} [steps] the scale has no capacity to go by, and says so
  * @property {(value: number) => Figure} format any value of the main line
  * @property {(context: Context, highest: number) => number} max full scale of the main line
  * @property {(max: number, context: Context) => string} scaleText
  * @property {(context: Context, highest: number) => number} [stripMax]
  * @property {(context: Context) => string} [stripText] left foot: what the strip is, and its value
- * @property {(max: number) => string} [stripScale] right foot
+ * @property {(max: number) => string} [stripScale] right foot, after "0 "
  * @property {string[]} names of the lines, for the table
  */
 
@@ -41,16 +42,17 @@ export function highest(values) {
 /** @param {HTMLElement} host @param {Context} context @param {SystemPanel} panel */
 export function mountSystem(host, context, panel) {
     const {bridge, state, events} = context;
-    const scale = el('span', {class: 'quiet'});
+    const scale = el('span', {class: 'quiet scale'}), steps = el('span', {class: 'quiet more'}, panel.steps ? ', steps 1-2-5' : '');
     const pick = el('button', {class: 'title-button', type: 'button', 'aria-pressed': 'false', on: {click: () => context.focus(panel.id)}}, panel.title);
-    const number = el('b', {}, NONE), unit = el('span', {class: 'unit'}), note = el('span', {class: 'quiet note'});
+    const number = el('b', {}, NONE), unit = el('span', {class: 'unit'}), note = el('span'), more = el('span', {class: 'more'});
     const plot = el('div', {class: 'plot', role: 'img', tabindex: '0', 'aria-label': `${panel.title}: waiting for the first values`});
-    const footLeft = el('span', {class: 'quiet'}), footRight = el('span', {class: 'quiet'}, panel.stripScale ? '' : '−60 s to now');
+    const footLeft = el('span', {class: 'quiet'}), footRight = el('span', {}, panel.stripScale ? '' : '−60 s to now');
+    const foot = el('span', {class: 'quiet'}, panel.stripScale ? el('span', {class: 'more'}, '0 ') : null, footRight);
     const table = el('button', {class: 'as-table', type: 'button', on: {click: () => context.table(panel.id)}}, `View ${panel.title} as table`);
     host.append(
-        el('header', {class: 'ends'}, el('h2', {}, pick), scale),
-        el('div', {class: 'ends figure'}, el('p', {class: 'tile'}, number, unit), note),
-        plot, el('footer', {class: 'ends'}, footLeft, footRight), table,
+        el('header', {class: 'ends'}, el('h2', {}, pick), el('span', {class: 'scale-and-steps'}, scale, steps)),
+        el('div', {class: 'ends figure'}, el('p', {class: 'tile'}, number, unit), el('span', {class: 'quiet note'}, note, more)),
+        plot, el('footer', {class: 'ends'}, footLeft, foot), table,
     );
     const chart = new Chart(plot, {
         lines: panel.kinds, strip: panel.heat ? 'heat' : panel.kinds.includes('strip') ? 'line' : 'none', state,
@@ -65,18 +67,21 @@ export function mountSystem(host, context, panel) {
         text(number, now.number);
         text(unit, `${now.unit}${state.drawn.live || state.paused ? '' : ' now'}`);
         number.classList.toggle('dim', stale_s > 0);
-        text(note, stale_s > 0 ? `${span(stale_s)} old` : panel.note(context));
+        const [first, ...rest] = stale_s > 0 ? [`${span(stale_s)} old`] : panel.note(context);
+        text(note, first ?? '');
+        text(more, rest.map((one) => `, ${one}`).join(''));
         if (panel.stripText) text(footLeft, panel.stripText(context));
     };
     const scales = () => {
         const at = state.cursor_us === state.cursor_us ? chart.valuesAt(state.cursor_us) : null;
         const value = at?.[0];
         scale.classList.toggle('reading', state.cursor_us === state.cursor_us);
+        steps.hidden = state.cursor_us === state.cursor_us;
         if (state.cursor_us === state.cursor_us) text(scale, `${clock(state.cursor_us)}  ${value === null || value === undefined ? 'not seen' : join(panel.format(value))}`);
         else text(scale, panel.scaleText(max, context));
         text(footRight, panel.stripScale ? panel.stripScale(stripMax) : context.rangeText());
     };
-    const label = () => attribute(plot, 'aria-label', `${panel.title}: ${join(panel.figure(context))}, scale ${panel.scaleText(max, context)}. ${panel.note(context)}. ${panel.stripText?.(context) ?? ''}`);
+    const label = () => attribute(plot, 'aria-label', `${panel.title}: ${join(panel.figure(context))}, scale ${panel.scaleText(max, context)}. ${panel.note(context).join(', ')}. ${panel.stripText?.(context) ?? ''}`);
 
     bridge.on('columns', ({columns}) => {
         if (columns.id !== panel.id) return;
@@ -91,6 +96,7 @@ export function mountSystem(host, context, panel) {
         if (id !== panel.id) return;
         host.classList.add('failed');
         text(note, reason);
+        text(more, '');
     });
     bridge.on('latest', () => { if (!state.paused) { words(); scales(); } });
     bridge.on('series', () => { if (!state.paused) { words(); label(); } });

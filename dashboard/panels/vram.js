@@ -1,5 +1,5 @@
 /** Memory of the GPU: used of all of it. */
-import {join, memory} from '../format.js';
+import {join, memory, trimmed} from '../format.js';
 import {gpuSource} from './gpu.js';
 import {mountSystem} from './system.js';
 
@@ -20,8 +20,8 @@ export default {
             subjects: ['gpu.mem'],
             lines: [{metric: 'gpu.mem_used_bytes', how: 'one', source}], kinds: ['main'], names: ['used'],
             figure: () => memory(used()), format: memory,
-            note: () => (total() === total() ? `${join(memory(total() - used()))} free` : ''),
-            max: () => total(), scaleText: () => (total() === total() ? `0 to ${join(memory(total()))}` : ''),
+            note: () => (total() === total() ? [`${join(memory(total() - used()))} free`] : []),
+            max: () => total(), scaleText: () => (total() === total() ? `0 to ${join(trimmed(memory(total())))}` : ''),
         });
     },
 };
