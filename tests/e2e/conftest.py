@@ -14,9 +14,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.stack import Stack, wait_until
+
+# What has a bar of its own says its time; for the rest a busy machine only makes the test slower, not red.
+expect.set_options(timeout=15_000)
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # Runs before the page's own scripts: what the CSP stopped is kept, wherever it happened.
