@@ -63,6 +63,11 @@ class Session:
     def profile(self) -> Profile:
         return self.energy.profile
 
+    @property
+    def running(self) -> int:
+        """Requests under way."""
+        return len(self._running)
+
     def prompt(self, request: str, now_s: float) -> None:
         """A prompt was sent."""
         self.advance(now_s)

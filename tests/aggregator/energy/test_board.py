@@ -1,0 +1,91 @@
+"""Models on the board: bursts in, rows of series out."""
+
+import math
+
+import pytest
+from wfmonitor.v1.request_pb2 import Phase, TokenBurst, TokenKind
+
+from services.aggregator.energy.board import FIELDS, QUIET_AFTER_S, Board
+from services.aggregator.energy.session import State
+from tests.aggregator.energy.test_pair import stream, swing
+
+
+def tokens(model: str, request: str, at_s: list[float], certainty: float = math.nan, each: int = 1) -> TokenBurst:
+    return TokenBurst(
+        producer="tap",
+        model=model,
+        request_id=request,
+        boot_us=[round(at * 1e6) for at in at_s],
+        times_us=[round(at * 1e6) for at in at_s],
+        tokens=[each] * len(at_s),
+        kinds=[TokenKind.TOKEN_KIND_ANSWER] * len(at_s),
+        certainty=[certainty] * len(at_s),
+        entropy_bits=[math.nan] * len(at_s),
+        phase=Phase.PHASE_FLOWING,
+    )
+
+
+def row(board: Board, now_s: float, model: str = "m") -> dict[str, float]:
+    found = {row.model: row for row in board.rows(now_s)}[model]
+    assert [series.metric for series in found.columns] == [f"model.{field}" for field in FIELDS]
+    assert {series.source for series in found.columns} == {f"model:{model}"}
+    return dict(zip(FIELDS, found.values, strict=True))
+
+
+def test_a_prompt_charges_and_what_is_not_measured_is_absent() -> None:
+    board = Board()
+    board.take(TokenBurst(model="m", request_id="r", phase=Phase.PHASE_SENT), 5.0)
+    values = row(board, 5.5)
+    assert values["state"] == State.CHARGING
+    assert values["requests_running"] == 1
+    assert math.isnan(values["tps"])
+    assert math.isnan(values["certainty"])
+    assert values["energy"] == 0.0
+
+
+def test_tokens_of_several_in_a_chunk_all_count() -> None:
+    board = Board()
+    board.take(tokens("m", "r", [10.0, 10.2, 10.4], certainty=0.5, each=3), 10.4)
+    values = row(board, 10.4)
+    assert values["tokens_total"] == 9
+    assert values["tps"] == 9.0
+    assert values["certainty"] == 0.5
+    assert values["state"] == State.FLOWING
+
+
+def test_two_requests_whose_bursts_overlap_never_turn_time_back() -> None:
+    board = Board()
+    board.take(tokens("m", "a", [1.0, 1.1, 1.5]), 1.5)
+    board.take(tokens("m", "b", [1.2, 1.3, 1.6]), 1.6)
+    values = row(board, 1.6)
+    assert values["tokens_total"] == 6
+    assert values["requests_running"] == 2
+    assert 0.0 <= values["energy"] <= 1.0
+
+
+def test_a_model_that_ended_falls_silent_and_is_no_longer_told() -> None:
+    board = Board()
+    board.take(tokens("m", "r", [1.0, 1.1]), 1.1)
+    board.take(TokenBurst(model="m", request_id="r", phase=Phase.PHASE_ENDED), 1.2)
+    assert math.isnan(row(board, 1.3)["tps"])
+    assert board.awake(1.2 + QUIET_AFTER_S - 0.1)
+    assert not board.awake(1.2 + QUIET_AFTER_S)
+    assert list(board.rows(1.2 + QUIET_AFTER_S)) == []
+
+
+def test_two_models_in_step_show_their_interference() -> None:
+    board = Board()
+    for name, seed in (("a", 1), ("b", 2)):
+        for at in stream(swing(20, 2), 15, seed):
+            board.take(tokens(name, name, [float(at) + 1.0]), 0.0)
+    now_s = 15.9
+    assert row(board, now_s, "a")["interference"] == pytest.approx(row(board, now_s, "b")["interference"])
+    assert row(board, now_s, "a")["interference"] > 0.85
+    assert set(board.verdicts()) == {("a", "b")}
+
+
+def test_a_model_alone_has_none() -> None:
+    board = Board()
+    for at in stream(swing(20, 2), 15, 1):
+        board.take(tokens("a", "r", [float(at) + 1.0]), 0.0)
+    assert math.isnan(row(board, 15.9, "a")["interference"])
