@@ -20,12 +20,14 @@ from bus.service import run
 from bus.settings_mirror import Value
 from services.aggregator.api import Answers, MetricsApi
 from services.aggregator.broadcast import LiveVoice, WindowVoice
+from services.aggregator.energy.board import Board
 from services.aggregator.events import EventMemory
 from services.aggregator.history import History
 from services.aggregator.inbox import Lost, Position
 from services.aggregator.ingest import JOURNAL, Ingest
 from services.aggregator.keeper import Keeper
 from services.aggregator.live import LiveComposer
+from services.aggregator.model_voice import ModelVoice
 from services.aggregator.own_figures import MONITOR, Figures, OwnFigures
 from services.aggregator.raw_query import RawQuery
 from services.aggregator.recorder import FLUSH_S, Recorder
@@ -120,6 +122,8 @@ async def aggregator(ctx: ServiceContext) -> AsyncIterator[None]:
     ctx.subscribe([topics.EVENTS], ingest.on_event)
     ctx.subscribe([topics.HEALTHS], on_health)
     ctx.subscribe([topics.PROCESSES], spread.on_processes)
+    ctx.subscribe([topics.TOKENS], ModelVoice(Board(), ctx.samples, spread.tokens).on_tokens)
+    ctx.subscribe([topics.REQUESTS], spread.on_request)
     ingest.meet_again()
     attend()
     ctx.spawn(keeper.run(), "keep the store in shape")

@@ -43,7 +43,7 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """A batch out of a journal, parsed when its turn comes: thousands wait, and as arrays they are ten times as large."""
+    """A batch out of a journal, parsed when its turn comes: thousands wait, ten times as large as arrays."""
 
     payload: bytes
 

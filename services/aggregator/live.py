@@ -11,6 +11,7 @@ from wfmonitor.v1.event_pb2 import Event
 from wfmonitor.v1.health_pb2 import Health
 from wfmonitor.v1.live_pb2 import LiveFrame, LiveTable
 from wfmonitor.v1.process_pb2 import ProcessTable
+from wfmonitor.v1.request_pb2 import RequestRecord, TokenBurst
 
 from bus.series import to_key
 from services.aggregator.batch import Batch, TableKey
@@ -19,6 +20,8 @@ from services.aggregator.table import RingTable
 
 # Numbers in a frame: 0.5 MiB, half of what the bus lets through in one message.
 MAX_VALUES = 1 << 16
+# Bursts in a frame: at 60 frames a second, more than any machine of ours streams. What is over is counted.
+MAX_BURSTS = 1000
 
 
 class LiveComposer:
@@ -35,6 +38,9 @@ class LiveComposer:
         self._events: list[Event] = []
         self._health: dict[str, Health] = {}
         self._processes: ProcessTable | None = None
+        self._tokens: list[TokenBurst] = []
+        self._tokens_left_out = 0
+        self._requests: list[RequestRecord] = []
         self._newest_health: dict[str, Health] = {}
         self._newest_processes: ProcessTable | None = None
 
@@ -52,6 +58,15 @@ class LiveComposer:
     def processes(self, table: ProcessTable) -> None:
         self._processes = self._newest_processes = table
 
+    def tokens(self, burst: TokenBurst) -> None:
+        if len(self._tokens) < MAX_BURSTS:
+            self._tokens.append(burst)
+        else:
+            self._tokens_left_out += sum(burst.tokens)
+
+    def request(self, record: RequestRecord) -> None:
+        self._requests.append(record)
+
     @property
     def healths(self) -> list[Health]:
         """The newest health of each service."""
@@ -59,14 +74,20 @@ class LiveComposer:
 
     @property
     def has_news(self) -> bool:
-        return bool(self._news or self._events or self._health or self._processes)
+        return bool(self._news or self._events or self._health or self._processes or self._tokens or self._requests)
 
     def forget_news(self) -> None:
         """Nobody listens: what has come is not kept for a frame (the rings have it)."""
         self._news.clear()
+        self._forget_said()
+
+    def _forget_said(self) -> None:
         self._events.clear()
         self._health.clear()
         self._processes = None
+        self._tokens.clear()
+        self._tokens_left_out = 0
+        self._requests.clear()
 
     # -- what comes out -----------------------------------------------------------------------
 
@@ -92,9 +113,10 @@ class LiveComposer:
             if self._processes is not None:
                 frame.processes.CopyFrom(self._processes)
         frame.events.extend(self._events)
-        self._events.clear()
-        self._health.clear()
-        self._processes = None
+        frame.tokens.extend(self._tokens)
+        frame.tokens_left_out = self._tokens_left_out
+        frame.requests.extend(self._requests)
+        self._forget_said()
         return frame
 
     def _add_news(self, frame: LiveFrame, key: bool) -> None:

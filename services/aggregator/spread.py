@@ -5,6 +5,7 @@ from collections.abc import Callable
 from wfmonitor.v1.event_pb2 import Event
 from wfmonitor.v1.health_pb2 import Health
 from wfmonitor.v1.process_pb2 import ProcessTable
+from wfmonitor.v1.request_pb2 import RequestRecord, TokenBurst
 
 from services.aggregator.batch import Batch
 from services.aggregator.broadcast import LiveVoice, WindowVoice
@@ -60,3 +61,13 @@ class Spread:
     def on_processes(self, _topic: str, payload: bytes) -> None:
         self._composer.processes(ProcessTable.FromString(payload))
         self._live.news()
+
+    def tokens(self, burst: TokenBurst) -> None:
+        if self._live.listening:
+            self._composer.tokens(burst)
+            self._live.news()
+
+    def on_request(self, _topic: str, payload: bytes) -> None:
+        if self._live.listening:
+            self._composer.request(RequestRecord.FromString(payload))
+            self._live.news()

@@ -1,5 +1,4 @@
-"""What `wfmon up` says while it stays: a line for each event and each change of a service, nothing while all is well.
-"""
+"""What `wfmon up` says while it stays: a line for each event and each change of a service, else nothing."""
 
 from __future__ import annotations
 

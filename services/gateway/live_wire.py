@@ -65,6 +65,9 @@ def merge(frames: Sequence[bytes]) -> LiveFrame:
         merged.epoch, merged.seq, merged.time_us = frame.epoch, frame.seq, frame.time_us
         merged.conflated += frame.conflated
         merged.events.extend(frame.events)
+        merged.tokens.extend(frame.tokens)
+        merged.tokens_left_out += frame.tokens_left_out
+        merged.requests.extend(frame.requests)
         if frame.HasField("processes"):
             merged.processes.CopyFrom(frame.processes)
         for one in frame.health:

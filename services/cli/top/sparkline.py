@@ -23,8 +23,7 @@ def _block(value: float, top: float) -> str:
 
 
 def scale(values: Sequence[float], least: float) -> float:
-    """Return the top of a scale that holds all values, in steps of 1, 2, 5 so that it rarely moves; `least` at least.
-    """
+    """Return the top of a scale that holds all values, in steps of 1, 2, 5 so that it rarely moves; `least` or more."""
     highest = max((value for value in values if not math.isnan(value)), default=0.0)
     if highest <= least:
         return least
