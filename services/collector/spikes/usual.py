@@ -57,7 +57,11 @@ class Usual:
         self._both_sides = both_sides
         self._means: deque[float] = deque()
         self._ordered: list[float] = []
-        self._bucket = (math.nan, 0.0, 0)
+        self._least = -math.inf
+        """Below it a value is outside: `low` where falls count."""
+        self._second_ends_s = -math.inf
+        self._total = 0.0
+        self._count = 0
         self._since_s = 0.0
         self._peak = 0.0
         self._inside_since_s = math.nan
@@ -67,17 +71,21 @@ class Usual:
         """One reading; absent ones (NaN) change nothing. Says once for each spike that it is one."""
         if value != value:
             return None
-        left = self._judge(now_s, value)
-        self._learn(now_s, value)
+        left = None
+        # The common case, ten times a second a series, is told by two comparisons.
+        if self.state is not State.USUAL or not self._least <= value <= self.high:
+            left = self._judge(now_s, value)
+        if now_s < self._second_ends_s:
+            self._total += value
+            self._count += 1
+        else:
+            self._turn(now_s, value)
         return left
-
-    def _outside(self, value: float) -> bool:
-        return value > self.high or (self._both_sides and value < self.low)
 
     def _judge(self, now_s: float, value: float) -> Left | None:
         if self.state is State.WARMING:
             return None
-        if not self._outside(value):
+        if self._least <= value <= self.high:
             if self.state is State.SUSPECT:
                 self.state = State.USUAL
             elif self.state is State.OUT:
@@ -101,15 +109,12 @@ class Usual:
         self._told_s = now_s
         return Left(self._since_s, self._peak, self.low, self.high)
 
-    def _learn(self, now_s: float, value: float) -> None:
-        second = math.floor(now_s)
-        start, total, count = self._bucket
-        if second == start:
-            self._bucket = (start, total + value, count + 1)
-            return
-        self._bucket = (second, value, 1)
-        if count:
-            self._close(total / count)
+    def _turn(self, now_s: float, value: float) -> None:
+        """Another second begins with this reading."""
+        if self._count:
+            self._close(self._total / self._count)
+        self._second_ends_s = math.floor(now_s) + 1.0
+        self._total, self._count = value, 1
 
     def _close(self, mean: float) -> None:
         """A second is over: its mean enters the range, the oldest leaves it."""
@@ -124,6 +129,8 @@ class Usual:
             self.state = State.USUAL
         low, middle, high = (self._ordered[_rank(share, len(self._ordered))] for share in (0.05, 0.5, 0.95))
         self.low = low - max(middle - low, self._floor)
+        if self._both_sides:
+            self._least = self.low
         self.high = high + max(high - middle, self._floor)
 
 

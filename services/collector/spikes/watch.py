@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -95,7 +94,11 @@ class Watch:
                 if found is not None:
                     left.append((series, found))
             if watched.busiest is not None:
-                place = max(watched.cores, key=lambda place: _or_least(row.values[place]))
+                values = row.values
+                place = watched.cores[0]
+                for other in watched.cores:
+                    if values[other] > values[place] or values[place] != values[place]:  # NaN: absent
+                        place = other
                 found = watched.busiest.observe(now_s, row.values[place])
                 suspects = suspects or watched.busiest.state is State.SUSPECT
                 if found is not None:
@@ -138,7 +141,3 @@ class Watch:
             return None
         end = self._board.scan(now_s)
         return self._board.table(begin, end, self._board.compare(begin, end, dear=False))
-
-
-def _or_least(value: float) -> float:
-    return -math.inf if value != value else value
