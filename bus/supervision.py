@@ -9,7 +9,7 @@ from pathlib import Path
 from bus.home import REPOSITORY, Home
 
 # In the order of the data. Any start order works; none waits for another.
-SERVICES = ("forwarder", "governance", "collector", "aggregator", "gateway")
+SERVICES = ("forwarder", "governance", "collector", "aggregator", "tap", "gateway")
 LISTENER = "listener"
 
 _HEAD = """\

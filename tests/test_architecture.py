@@ -12,7 +12,7 @@ LONGEST_FILE = 400
 HEAVY = {
     "numpy": {"aggregator"},
     "pcodec": {"aggregator"},
-    "aiohttp": {"gateway"},
+    "aiohttp": {"gateway", "tap"},
     "textual": {"cli"},
     "rich": {"cli"},
 }

@@ -11,7 +11,7 @@ from bus.home import Home
 from services.cli.errors import CliError, NotRunning
 from services.cli.supervisor import START_HINT, Supervisor
 
-_OWNERS = {"MetricsService": "aggregator", "SettingsService": "governance"}
+_OWNERS = {"MetricsService": "aggregator", "SettingsService": "governance", "RequestsService": "tap"}
 CHANNEL_OPTIONS = (
     ("grpc.enable_http_proxy", 0),
     ("grpc.initial_reconnect_backoff_ms", 50),

@@ -29,6 +29,7 @@ from services.gateway.metrics_api import MetricsApi
 from services.gateway.middleware import Doorkeeper
 from services.gateway.own_metrics import SOURCE, report
 from services.gateway.own_tables import OwnTables
+from services.gateway.requests_api import RequestsApi
 from services.gateway.server import HttpDoor
 from services.gateway.session_store import SessionRow, SessionStore
 from services.gateway.settings_api import SettingsApi
@@ -38,7 +39,11 @@ from services.gateway.static_map import StaticError, StaticFile, load
 from services.gateway.ws import WsDoor
 
 # gRPC service → who owns it. Replay stays inside.
-OWNERS = {"wfmonitor.v1.MetricsService": "aggregator", "wfmonitor.v1.SettingsService": "governance"}
+OWNERS = {
+    "wfmonitor.v1.MetricsService": "aggregator",
+    "wfmonitor.v1.SettingsService": "governance",
+    "wfmonitor.v1.RequestsService": "tap",
+}
 
 OWN_SERIES = {
     "ws_clients": Series("monitor.ws_clients", SOURCE),
@@ -58,6 +63,7 @@ async def gateway(ctx: ServiceContext) -> AsyncIterator[None]:
     slow = SlowClients(monotonic_s, min(MAX_SILENT, raise_descriptor_limit() // 2))
     doorkeeper = Doorkeeper(keyring, slow, ctx.log)
     metrics = MetricsApi(ctx.channel("aggregator"), metrics_of)
+    requests = RequestsApi(ctx.channel("tap"))
     settings = SettingsApi(ctx.channel("governance"), ctx.settings, metrics_of)
     hub = LiveHub(lambda handler: subscribe_live(ctx, handler), metrics.key_frame, monotonic_s)
     access = AccessApi(ctx, keyring, store)
@@ -66,7 +72,7 @@ async def gateway(ctx: ServiceContext) -> AsyncIterator[None]:
     sse = SseDoor(hub, access.spend_ticket)
     health = HealthWatch(ctx, OWNERS)
     routes = [
-        *metrics.routes(), *settings.routes(), *access.routes(), *ingest.routes(), health.route(),
+        *metrics.routes(), *requests.routes(), *settings.routes(), *access.routes(), *ingest.routes(), health.route(),
         web.get("/ws", ws.handle), web.get("/sse", sse.handle),
     ]  # fmt: skip
     http = HttpDoor(make_app(doorkeeper.guard, routes, files), slow, on_close=(ws.close, sse.close))

@@ -14,7 +14,7 @@ from bus.settings_catalogue import SettingError, UnknownSetting
 from services.collector.samplers import SAMPLERS
 
 SPECS = catalogue.settings_catalogue()
-SERVICES = {"collector", "aggregator", "gateway", "governance"}
+SERVICES = {"collector", "aggregator", "gateway", "governance", "tap"}
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),

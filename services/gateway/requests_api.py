@@ -1,0 +1,61 @@
+"""What may be asked over HTTP about requests to models: thin, the tap owns every answer."""
+
+from typing import Any
+
+import grpc
+from aiohttp import web
+from google.protobuf.message import Message
+from wfmonitor.v1 import requests_service_pb2 as pb
+from wfmonitor.v1.requests_service_pb2_grpc import RequestsServiceStub
+
+from services.gateway.metrics_api import TIMEOUT_S, json_response
+from services.gateway.params import Params
+from services.gateway.proto_json import to_plain
+
+
+class RequestsApi:
+    """Handlers of /api/v1/requests."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._ask = RequestsServiceStub(channel)
+
+    def routes(self) -> list[web.RouteDef]:
+        """The addresses answered here."""
+        return [
+            web.get("/api/v1/requests", self.list),
+            web.get("/api/v1/requests/{id}", self.get),
+            web.get("/api/v1/routes", self.ways),
+        ]
+
+    async def list(self, request: web.Request) -> web.Response:
+        """Requests under way, then the newest (or `order=slowest`); what was not measured is null."""
+        params = Params(request, ("limit", "model", "order", "before_us", "after_us"))
+        asked = pb.ListRequestsRequest(
+            limit=params.integer("limit", 100, 1, 1000),
+            model=params.text("model", ""),
+            order=params.text("order", ""),
+            before_us=params.integer("before_us"),
+            after_us=params.integer("after_us"),
+        )
+        answer = await self._ask.ListRequests(asked, timeout=TIMEOUT_S)
+        return json_response({"requests": [measured(one) for one in answer.requests], "total": answer.total})
+
+    async def get(self, request: web.Request) -> web.Response:
+        """One request."""
+        Params(request, ())
+        asked = pb.GetRequestRequest(id=request.match_info["id"])
+        return json_response(measured(await self._ask.GetRequest(asked, timeout=TIMEOUT_S)))
+
+    async def ways(self, request: web.Request) -> web.Response:
+        """Where the tap leads requests: what was set, and the runtimes that were found."""
+        Params(request, ())
+        return json_response(to_plain(await self._ask.ListRoutes(pb.ListRoutesRequest(), timeout=TIMEOUT_S)))
+
+
+def measured(record: Message) -> dict[str, Any]:
+    """Every field of a record; an optional one that is not set was not measured, and is null, never 0."""
+    plain = to_plain(record)
+    for field in record.DESCRIPTOR.fields:
+        if field.has_presence and field.message_type is None and not record.HasField(field.name):
+            plain[field.name] = None
+    return plain

@@ -1,0 +1,135 @@
+"""The tap: a measuring, transparent proxy in front of the model runtimes of this machine. This file only wires it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import traceback
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from functools import partial
+
+import aiohttp
+from wfmonitor.v1.requests_service_pb2_grpc import add_RequestsServiceServicer_to_server
+
+from bus.clock import until_beat_s
+from bus.context import ServiceContext
+from bus.service import run
+from bus.settings_mirror import SettingRefused
+from services.tap.api import RequestsApi
+from services.tap.bursts import Bursts
+from services.tap.finder import Finder
+from services.tap.keeper import Keeper
+from services.tap.listening import Door
+from services.tap.meter import Figures, Meter
+from services.tap.proxy import Proxy
+from services.tap.routes import RouteError, RouteTable, parse_routes
+from services.tap.store import Store
+from services.tap.upstreams import Upstreams
+
+_DRAIN_S = 0.7
+
+
+@asynccontextmanager
+async def tap(ctx: ServiceContext) -> AsyncIterator[None]:
+    """Open the store, find the runtimes, open the port; leaving ends the traffic, then keeps the last records."""
+    with closing(Store(ctx.home.database("tap"), ctx.home.quarantine)) as store:
+        if lost := store.database.quarantined:
+            ctx.emit("quarantine", "monitor:tap", f"records of requests began anew: {lost.reason}")
+        ctx.journals["events"] = store.held
+        ctx.journal_heads["events"] = lambda: store.head
+        table, figures, bursts = RouteTable(), Figures(), Bursts(ctx.publish)
+        keeper = Keeper(ctx, store, lambda: recording(ctx))
+        async with looking() as session, contextlib.AsyncExitStack() as ending:
+            finder = Finder(session, table, ctx.home.ports, lambda: ctx.settings.flag("tap.find"))
+            upstreams = Upstreams()
+            ending.push_async_callback(upstreams.close)
+
+            def new_meter() -> Meter | None:
+                return (
+                    Meter(figures, bursts, keeper.put, partial(tell_failure, ctx, figures)) if measures(ctx) else None
+                )
+
+            proxy = Proxy(upstreams, table, finder, new_meter)
+            door = Door(proxy)
+            obey_routes(ctx, table, finder)
+            await ctx.serve(partial(add_RequestsServiceServicer_to_server, RequestsApi(store, figures, table)))
+            await door.serve(ctx.home.ports.tap)
+            ending.push_async_callback(door.close)
+            ctx.spawn(keeper.run(), "keep records")
+            ctx.spawn(keeper.trim(), "remove old records")
+            ctx.spawn(finder.run(), "look for runtimes")
+            ctx.spawn(count(ctx, figures, bursts, keeper, proxy, door), "own figures")
+            yield
+        bursts.flush()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(keeper.drain(), _DRAIN_S)
+
+
+def looking() -> aiohttp.ClientSession:
+    """The client that asks runtimes what they are; apart from the users' traffic."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(force_close=True, limit=16), cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
+    )
+
+
+def measures(ctx: ServiceContext) -> bool:
+    """Whether requests are measured at all; off, the tap is a plain pipe."""
+    return ctx.settings.flag("tap.measure")
+
+
+def recording(ctx: ServiceContext) -> bool:
+    """Whether records of requests may be written to this machine's disk."""
+    return ctx.settings.flag("recording.enabled") and ctx.settings.flag("privacy.record.requests")
+
+
+def obey_routes(ctx: ServiceContext, table: RouteTable, finder: Finder) -> None:
+    """The setting `tap.routes`, now and when it changes."""
+
+    def take(_key: str, value: object) -> None:
+        try:
+            table.given = parse_routes(str(value), ctx.home.ports)
+        except RouteError as error:
+            raise SettingRefused(str(error)) from error
+        finder.soon()
+
+    try:
+        take("", ctx.settings.text("tap.routes"))
+    except SettingRefused as refusal:
+        ctx.log.error("the routes cannot be used", setting="tap.routes", reason=str(refusal))
+    ctx.settings.on_change("tap.routes", take)
+    ctx.settings.on_change("tap.find", lambda _key, _value: finder.soon())
+
+
+def tell_failure(ctx: ServiceContext, figures: Figures, error: Exception) -> None:
+    """Log where the measuring failed, never with what: an error's text may quote a prompt."""
+    if figures.failures & (figures.failures - 1) == 0:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{type(error).__name__} at {place.filename.rpartition('/')[2]}:{place.lineno}"
+        ctx.log.error("a request could not be measured; it went through", error=where, count=figures.failures)
+
+
+async def count(
+    ctx: ServiceContext, figures: Figures, bursts: Bursts, keeper: Keeper, proxy: Proxy, door: Door
+) -> None:
+    """Put the tap's own counts into its Health, once a second."""
+    while True:
+        ctx.counters.update(
+            requests_total=figures.requests,
+            requests_running=len(figures.under_way),
+            tokens_total=figures.tokens,
+            bursts_total=bursts.published,
+            unmeasured_total=figures.unmeasured,
+            left_out_total=figures.left_out,
+            measure_failures_total=figures.failures,
+            records_lost_total=keeper.lost_total,
+            refused_total=proxy.refused_total,
+            unanswered_total=proxy.failed_total,
+            malformed_total=door.malformed.total,
+        )
+        await asyncio.sleep(until_beat_s())
+
+
+if __name__ == "__main__":
+    sys.exit(run("tap", tap))

@@ -1,0 +1,87 @@
+"""RequestsService: what was asked of models, what is under way, and where it goes."""
+
+from __future__ import annotations
+
+import grpc
+from wfmonitor.v1 import requests_service_pb2 as pb
+from wfmonitor.v1.request_pb2 import RequestRecord
+from wfmonitor.v1.requests_service_pb2_grpc import RequestsServiceServicer
+
+from services.tap.meter import Figures
+from services.tap.routes import RouteTable
+from services.tap.store import Store
+
+_USUAL_LIMIT = 100
+_MOST = 1000
+_ORDERS = ("", "newest", "slowest")
+
+
+class RequestsApi(RequestsServiceServicer):
+    """Answers from the store and from what runs now."""
+
+    def __init__(self, store: Store, figures: Figures, table: RouteTable) -> None:
+        self._store = store
+        self._figures = figures
+        self._table = table
+
+    async def ListRequests(
+        self,
+        request: pb.ListRequestsRequest,
+        context: grpc.aio.ServicerContext[pb.ListRequestsRequest, pb.ListRequestsResponse],
+    ) -> pb.ListRequestsResponse:
+        """Those under way first, then the newest or slowest, 1,000 at most."""
+        if request.order not in _ORDERS:
+            await context.abort(
+                grpc.StatusCode.INVALID_ARGUMENT, f"no order {request.order[:40]!r}; there are newest and slowest"
+            )
+        limit = min(request.limit or _USUAL_LIMIT, _MOST)
+        ended, total = await self._store.list(
+            limit,
+            request.model,
+            slowest=request.order == "slowest",
+            after_us=request.after_us,
+            before_us=request.before_us,
+        )
+        running = [record for record in self._running() if request.model in ("", record.model)]
+        if request.before_us or request.after_us:
+            running = []
+        return pb.ListRequestsResponse(requests=(running + ended)[:limit], total=total + len(running))
+
+    async def GetRequest(
+        self, request: pb.GetRequestRequest, context: grpc.aio.ServicerContext[pb.GetRequestRequest, RequestRecord]
+    ) -> RequestRecord:
+        """One record, also of a request that is under way."""
+        builder = self._figures.under_way.get(request.id)
+        found = await self._store.get(request.id) if builder is None else builder.so_far()
+        if found is None:
+            await context.abort(
+                grpc.StatusCode.NOT_FOUND, f"no request {request.id[:64]!r}; records are kept for 30 days by default"
+            )
+            raise AssertionError
+        return found
+
+    async def ListRoutes(
+        self,
+        request: pb.ListRoutesRequest,
+        context: grpc.aio.ServicerContext[pb.ListRoutesRequest, pb.ListRoutesResponse],
+    ) -> pb.ListRoutesResponse:
+        """What was set, in its order, then what was found: a row a model."""
+        answer = pb.ListRoutesResponse()
+        found = self._table.found
+        for route in self._table.given:
+            upstream = route.upstream
+            answer.routes.add(
+                prefix=route.prefix,
+                upstream=upstream.url,
+                runtime=found[upstream.port].upstream.runtime if upstream.port in found else "",
+                answers=upstream.port in found,
+            )
+        for one in found.values():
+            for model in sorted(one.models) or [""]:
+                answer.routes.add(
+                    prefix=model, upstream=one.upstream.url, runtime=one.upstream.runtime, found=True, answers=True
+                )
+        return answer
+
+    def _running(self) -> list[RequestRecord]:
+        return [builder.so_far() for builder in reversed(self._figures.under_way.values())]

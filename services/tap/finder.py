@@ -1,0 +1,147 @@
+"""Finds runtimes on their usual loopback ports, by what they say of themselves. Looking wakes and loads nothing.
+
+Two addresses are asked, both answered from memory by every runtime that has them: GET /api/tags (Ollama), GET
+/v1/models (all others). Not /health, which makes SGLang generate, nor anything with a model in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import aiohttp
+import msgspec
+from msgspec import Struct
+
+from services.tap.routes import Found, RouteTable, Upstream
+
+# In the order of preference where several could answer.
+USUAL_PORTS = (11434, 8080, 8000, 30000, 1234, 9931, 3000, 4000)
+_LOOK_EVERY_S = 10.0
+_TIMEOUT_S = 2.0
+_LONGEST_LIST = 1 << 20
+_MOST_MODELS = 2000
+
+
+class _Model(Struct, gc=False):
+    id: str | None = None
+    name: str | None = None
+    owned_by: str | None = None
+
+
+class _Models(Struct, gc=False):
+    data: list[_Model] | None = None
+    models: list[_Model] | None = None
+
+
+_decoder = msgspec.json.Decoder(_Models)
+_OWNERS = {
+    "llamacpp": "llama.cpp",
+    "llama.cpp": "llama.cpp",
+    "vllm": "vllm",
+    "sglang": "sglang",
+    "organization_owner": "lmstudio",
+    "library": "ollama",
+}
+_USUAL_NAMES = {11434: "ollama", 1234: "lmstudio", 30000: "sglang", 4000: "litellm"}
+
+
+class Finder:
+    """Keeps `table.found` true; `run` looks every 10 s, `look` now."""
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        table: RouteTable,
+        own_ports: Sequence[int],
+        enabled: Callable[[], bool],
+        ports: Sequence[int] = USUAL_PORTS,
+    ) -> None:
+        self._session = session
+        self._table = table
+        self._enabled = enabled
+        self._ports = [port for port in ports if port not in own_ports]
+        self._looking: asyncio.Task[None] | None = None
+        self._wake = asyncio.Event()
+
+    async def run(self) -> None:
+        """Look, for as long as the service lives."""
+        while True:
+            await self.look()
+            self._wake.clear()
+            try:
+                async with asyncio.timeout(_LOOK_EVERY_S):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            else:
+                await asyncio.sleep(0.5)  # what has just gone is not back at once
+
+    def soon(self) -> None:
+        """Have it look before its time: a runtime did not answer."""
+        self._wake.set()
+
+    async def look(self) -> None:
+        """Ask all ports now; several callers at a time share one look."""
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look(), name="look for runtimes")
+        await asyncio.shield(self._looking)
+
+    def tried(self) -> list[str]:
+        """Return the addresses of the last look, and those that were set."""
+        looked = [f"http://127.0.0.1:{port}" for port in self._ports] if self._enabled() else []
+        return list(dict.fromkeys(self._table.tried() + looked))
+
+    async def _look(self) -> None:
+        if not self._enabled():
+            self._table.found = {}
+            return
+        answers = await asyncio.gather(*(self._ask(port) for port in self._ports))
+        self._table.found = {found.upstream.port: found for found in answers if found is not None}
+
+    async def _ask(self, port: int) -> Found | None:
+        paths = ("/api/tags", "/v1/models") if port == 11434 else ("/v1/models",)
+        for path in paths:
+            try:
+                found = await self._read(port, path)
+            except (aiohttp.ClientError, OSError, TimeoutError, msgspec.DecodeError, RecursionError):
+                # A runtime that is busy does not answer in time: it is still there.
+                found = None
+            if found is not None:
+                return found
+        return self._table.found.get(port) if await self._listens(port) else None
+
+    async def _read(self, port: int, path: str) -> Found | None:
+        url = f"http://127.0.0.1:{port}{path}"
+        timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
+        async with self._session.get(url, timeout=timeout, allow_redirects=False) as answer:
+            if answer.status != 200 or "json" not in answer.headers.get("Content-Type", ""):
+                return None
+            body = await answer.content.read(_LONGEST_LIST)
+            while not answer.content.at_eof() and len(body) < _LONGEST_LIST:
+                body += await answer.content.read(_LONGEST_LIST - len(body))
+            server = answer.headers.get("Server", "")
+        listed = _decoder.decode(body)
+        models = (listed.models if path == "/api/tags" else listed.data) or []
+        names = frozenset(name for model in models[:_MOST_MODELS] if (name := model.id or model.name))
+        runtime = "ollama" if path == "/api/tags" else _runtime_of(port, server, models)
+        return Found(Upstream("127.0.0.1", port, runtime), names)
+
+    @staticmethod
+    async def _listens(port: int) -> bool:
+        try:
+            async with asyncio.timeout(_TIMEOUT_S):
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except (OSError, TimeoutError):
+            return False
+        writer.close()
+        return True
+
+
+def _runtime_of(port: int, server: str, models: Sequence[_Model]) -> str:
+    if server.lower().startswith("llama.cpp"):
+        return "llama.cpp"
+    for model in models:
+        if model.owned_by in _OWNERS:
+            return _OWNERS[model.owned_by]
+    return _USUAL_NAMES.get(port, "")

@@ -1,0 +1,86 @@
+"""Takes records as requests end, keeps them together, publishes them once they are kept. Never blocks a request."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from wfmonitor.v1.request_pb2 import RequestRecord
+
+from bus import topics
+from bus.context import ServiceContext
+from bus.database import DatabaseReplaced, DiskFull
+from services.tap.store import Store
+
+# On a full disk so many wait for room; then the oldest go, counted.
+_MOST_WAITING = 10_000
+_AT_ONCE = 256
+_AGAIN_S = 1.0
+_TRIM_EVERY_S = 3600.0
+
+
+class Keeper:
+    """`put` a record; `run` keeps them."""
+
+    def __init__(self, ctx: ServiceContext, store: Store, recording: Callable[[], bool]) -> None:
+        self.lost_total = 0
+        self._ctx = ctx
+        self._store = store
+        self._recording = recording
+        self._waiting: deque[RequestRecord] = deque()
+        self._came = asyncio.Event()
+
+    def put(self, record: RequestRecord) -> None:
+        """Accept a record. With recording off it is shown, not kept."""
+        if not self._recording():
+            self._ctx.publish(topics.request(record.model), record)
+            return
+        if len(self._waiting) >= _MOST_WAITING:
+            self._waiting.popleft()
+            self.lost_total += 1
+        self._waiting.append(record)
+        self._came.set()
+
+    async def run(self) -> None:
+        """Keep what comes, for as long as the service lives."""
+        while True:
+            await self._came.wait()
+            self._came.clear()
+            await self.drain()
+
+    async def drain(self) -> None:
+        """Keep what waits, and publish it."""
+        while self._waiting:
+            batch = [self._waiting[index] for index in range(min(len(self._waiting), _AT_ONCE))]
+            try:
+                rows = await self._store.keep(batch)
+            except DiskFull as full:
+                self._ctx.degraded(f"requests are not recorded: {full}")
+                await asyncio.sleep(_AGAIN_S)
+                continue
+            except DatabaseReplaced as replaced:
+                self._tell_loss(str(replaced))
+                continue
+            self._ctx.degraded(None)
+            kept = {record.id for record in batch}
+            while self._waiting and self._waiting[0].id in kept:
+                self._waiting.popleft()
+            for row in rows:
+                self._ctx.publisher.send(row.topic, row.payload)
+
+    async def trim(self) -> None:
+        """Remove what is too old, each hour."""
+        while True:
+            try:
+                await self._store.trim(self._ctx.settings.number("tap.records.max_age_days"))
+            except DiskFull as full:
+                self._ctx.log.warning("old requests stay for now", error=str(full))
+            except DatabaseReplaced as replaced:
+                self._tell_loss(str(replaced))
+            await asyncio.sleep(_TRIM_EVERY_S)
+
+    def _tell_loss(self, what: str) -> None:
+        title = f"records of requests began anew: {what}"
+        self._ctx.emit("quarantine", "monitor:tap", title)
+        self._ctx.log.error(title)

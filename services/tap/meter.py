@@ -1,0 +1,129 @@
+"""The measuring of one request, walled off: whatever fails in here, the traffic flows on and the failure is counted."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Concatenate, ParamSpec, TypeVar
+
+from wfmonitor.v1.request_pb2 import Phase, RequestRecord
+
+from bus.clock import boot_us, monotonic_s, wall_us
+from services.tap.bursts import Bursts
+from services.tap.dialects import Generation
+from services.tap.facts import Facts
+from services.tap.framing import framing_of
+from services.tap.reading import Reading
+from services.tap.record import Outcome, RecordBuilder, Start
+
+P = ParamSpec("P")
+T = TypeVar("T")
+_UNNAMED = "unnamed"
+
+
+@dataclass(slots=True)
+class Figures:
+    """What the measuring counts about itself."""
+
+    requests: int = 0
+    tokens: int = 0
+    unmeasured: int = 0
+    """Answers of a model that could not be read: compressed, or of another type."""
+    left_out: int = 0
+    failures: int = 0
+    under_way: dict[str, RecordBuilder] = field(default_factory=dict)
+
+
+def _guarded(work: Callable[Concatenate[Meter, P], None]) -> Callable[Concatenate[Meter, P], None]:
+    def guard(self: Meter, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        if self.broken:
+            return
+        try:
+            work(self, *args, **kwargs)
+        except Exception as error:
+            self.broken = True
+            self.figures.failures += 1
+            self.figures.under_way.pop(self.id, None)
+            self.on_failure(error)
+
+    return guard
+
+
+class Meter:
+    """Made when a generation is sent; `end` gives its record to `keep`, once."""
+
+    def __init__(
+        self,
+        figures: Figures,
+        bursts: Bursts,
+        keep: Callable[[RequestRecord], None],
+        on_failure: Callable[[Exception], None],
+    ) -> None:
+        self.figures = figures
+        self.on_failure = on_failure
+        self.broken = False
+        self.id = ""
+        self._bursts = bursts
+        self._keep = keep
+        self._builder: RecordBuilder | None = None
+        self._generation: Generation | None = None
+        self._reading: Reading | None = None
+        self._status = 0
+
+    @_guarded
+    def sent(self, generation: Generation, route: str, model: str, runtime: str) -> None:
+        """Note that the whole prompt goes to the runtime now: times count from here."""
+        now_us = wall_us()
+        self.id = f"{now_us:016x}-{secrets.token_hex(4)}"
+        figures = self.figures
+        start = Start(
+            self.id, route, model or _UNNAMED, runtime, monotonic_s(), now_us, boot_us(), len(figures.under_way)
+        )
+        self._builder = RecordBuilder(start)
+        self._generation = generation
+        figures.requests += 1
+        figures.under_way[self.id] = self._builder
+        self._bursts.add(self.id, start.model, Phase.PHASE_SENT, [])
+
+    @_guarded
+    def answered(self, status: int, content_type: str, content_encoding: str) -> None:
+        """Note the head of the answer."""
+        self._status = status
+        framing = framing_of(content_type) if content_encoding in ("", "identity") else None
+        if framing is None or self._generation is None:
+            self.figures.unmeasured += 1
+        else:
+            self._reading = Reading(framing, self._generation.dialect())
+
+    @_guarded
+    def data(self, data: bytes) -> None:
+        """Read bytes of the answer; the client has them already."""
+        if self._reading is None or self._builder is None:
+            return
+        groups = self._reading.feed(data, monotonic_s())
+        if groups:
+            before = self._builder.tokens
+            self._builder.add(groups)
+            self.figures.tokens += self._builder.tokens - before
+            self._bursts.add(self.id, self._builder.start.model, Phase.PHASE_FLOWING, groups)
+
+    @_guarded
+    def end(self, outcome: Outcome) -> None:
+        """Make the record."""
+        builder = self._builder
+        if builder is None:
+            return
+        self._builder = None
+        self.figures.under_way.pop(self.id, None)
+        end_s = monotonic_s()
+        facts, streamed, groups = Facts(), False, []
+        if self._reading is not None:
+            groups = self._reading.end(end_s)
+            builder.add(groups)
+            facts, streamed = self._reading.facts, self._reading.streamed
+            self.figures.left_out += self._reading.left_out
+        if builder.start.model == _UNNAMED and facts.model:
+            builder.start = builder.start._replace(model=facts.model)
+        self._bursts.add(self.id, builder.start.model, Phase.PHASE_ENDED, groups)
+        self._keep(builder.finish(end_s, self._status, facts, outcome, streamed=streamed))

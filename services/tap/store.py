@@ -1,0 +1,118 @@
+"""tap.db and the thread that owns it: records of requests, and their journal, in one transaction (DESIGN §3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import peewee
+from wfmonitor.v1.request_pb2 import RequestRecord
+
+from bus import topics
+from bus.clock import wall_us
+from bus.database import Database
+from bus.journal.journal import Journal
+from bus.journal.replay import Held
+from bus.journal.ring_file import Row
+from services.tap.tables import RequestRow
+
+# Who was away longer than this many requests lists them instead.
+JOURNAL_ROWS = 10_000
+# A client that asks for embeddings in a loop may not fill the disk: about 150 MB.
+MOST_RECORDS = 500_000
+_DAY_US = 86_400_000_000
+
+
+class Store:
+    """What is kept is committed when it returns (`synchronous=FULL`)."""
+
+    def __init__(self, path: Path, quarantine: Path, now_us: Callable[[], int] = wall_us) -> None:
+        """Open `path`; a broken file moves into `quarantine` and a fresh one starts."""
+        self._now_us = now_us
+        self._journal: Journal
+        self.head = (0, 0)
+        """(epoch, seq) of the newest journal row that is committed, as Health says it."""
+        self.database = Database(
+            path, quarantine=quarantine, models=[RequestRow], synchronous="FULL", on_open=self._on_open
+        )
+
+    def close(self) -> None:
+        """Finish what was asked for, and close the file."""
+        self.database.close()
+
+    async def keep(self, records: Sequence[RequestRecord]) -> list[Row]:
+        """Keep records, each id once; return their journal rows, to be published now."""
+
+        def write(_: peewee.SqliteDatabase) -> list[Row]:
+            return [row for record in records if (row := self._insert(record)) is not None]
+
+        rows = await self.database.run(write)
+        if rows:
+            self.head = (rows[-1].epoch, rows[-1].seq)
+        return rows
+
+    def _insert(self, record: RequestRecord) -> Row | None:
+        payload = record.SerializeToString()
+        added = (
+            RequestRow.insert(
+                id=record.id,
+                start_us=record.start_us,
+                model=record.model,
+                e2e_ms=record.e2e_ms if record.HasField("e2e_ms") else None,
+                record=payload,
+            )
+            .on_conflict_ignore()
+            .execute()
+        )
+        return self._journal.append(topics.request(record.model), payload) if added else None
+
+    async def trim(self, max_age_days: float) -> int:
+        """Remove records older than this, and the oldest beyond the most; return how many went."""
+        oldest_us = self._now_us() - round(max_age_days * _DAY_US)
+
+        def remove(_: peewee.SqliteDatabase) -> int:
+            gone = RequestRow.delete().where(RequestRow.start_us < oldest_us).execute()
+            newest = RequestRow.select(peewee.fn.MAX(RequestRow.number)).scalar() or 0
+            gone += RequestRow.delete().where(RequestRow.number <= newest - MOST_RECORDS).execute()
+            self._journal.trim(JOURNAL_ROWS)
+            return int(gone)
+
+        return await self.database.run(remove)
+
+    async def list(
+        self, limit: int, model: str = "", *, slowest: bool = False, after_us: int = 0, before_us: int = 0
+    ) -> tuple[list[RequestRecord], int]:
+        """Return records with a start in [after_us, before_us), 0: open, and how many there are in all."""
+        query = RequestRow.select(RequestRow.record)
+        for given, condition in (
+            (model, RequestRow.model == model),
+            (after_us, RequestRow.start_us >= after_us),
+            (before_us, RequestRow.start_us < before_us),
+        ):
+            if given:
+                query = query.where(condition)
+        order = RequestRow.e2e_ms.desc(nulls="LAST") if slowest else RequestRow.start_us.desc()
+
+        def read(_: peewee.SqliteDatabase) -> tuple[list[bytes], int]:
+            return [row.record for row in query.order_by(order).limit(limit)], query.count()
+
+        payloads, total = await self.database.read(read)
+        return [RequestRecord.FromString(bytes(payload)) for payload in payloads], total
+
+    async def get(self, id_: str) -> RequestRecord | None:
+        """Return one record; None where there is none of this id."""
+
+        def read(_: peewee.SqliteDatabase) -> bytes | None:
+            row = RequestRow.get_or_none(RequestRow.id == id_)
+            return None if row is None else bytes(row.record)
+
+        payload = await self.database.read(read)
+        return None if payload is None else RequestRecord.FromString(payload)
+
+    def held(self, epoch: int, since: int) -> Held:
+        """Return the journal's rows after (epoch, since), for Replay; blocks for that read."""
+        return self.database.read_sync(lambda _: self._journal.held(epoch, since))
+
+    def _on_open(self, database: peewee.SqliteDatabase) -> None:
+        self._journal = Journal(database, self._now_us())
+        self.head = (self._journal.epoch, self._journal.head())

@@ -1,0 +1,128 @@
+"""A running tap with its bus and governance, and a runtime behind it, all as real processes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import aiohttp
+import grpc
+import pytest
+from wfmonitor.v1 import requests_service_pb2 as pb
+from wfmonitor.v1 import settings_service_pb2 as settings
+from wfmonitor.v1.request_pb2 import RequestRecord
+from wfmonitor.v1.requests_service_pb2_grpc import RequestsServiceStub
+from wfmonitor.v1.settings_service_pb2_grpc import SettingsServiceStub
+
+from bus.clock import wall_us
+from tests.stack import Stack
+from tests.tap.runtime_shapes import MODEL
+
+T = TypeVar("T")
+
+
+async def until(ask: Callable[[], Awaitable[T]], timeout_s: float = 10.0) -> T:
+    """Asks another process until the answer is a yes."""
+    async with asyncio.timeout(timeout_s):
+        while True:
+            if answer := await ask():
+                return answer
+            await asyncio.sleep(0.01)
+
+
+class Runtime:
+    """The process of tests.tap.runtime_server."""
+
+    def __init__(self, port: int = 0) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.tap.runtime_server", str(port)], stdout=subprocess.PIPE, text=True
+        )
+        assert self.process.stdout is not None
+        self.port = int(self.process.stdout.readline())
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@dataclass
+class Tapped:
+    """The stack, the runtime, and a client."""
+
+    stack: Stack
+    runtime: Runtime
+    http: aiohttp.ClientSession
+    since_us: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.stack.home.ports.tap}"
+
+    def ask(self, path: str, *, direct: bool = False, **script: Any) -> Any:
+        """A request for a generation, through the tap or past it; an async context manager."""
+        url = (self.runtime.url if direct else self.url) + path
+        return self.http.post(url, json={"model": MODEL, "stream": True}, headers={"X-Script": json.dumps(script)})
+
+    async def read(self, path: str, **script: Any) -> bytes:
+        """A whole generation through the tap."""
+        async with self.ask(path, **script) as answer:
+            return bytes(await answer.read())
+
+    async def seen(self) -> dict[str, Any]:
+        """What the runtime saw."""
+        async with self.http.get(f"{self.runtime.url}/seen") as answer:
+            return dict(await answer.json())
+
+    async def record(self) -> RequestRecord:
+        """The record of the first request that ended since the last call."""
+        asked = pb.ListRequestsRequest(after_us=self.since_us, limit=1000)
+
+        async def ask() -> Any:
+            return (await self.requests().ListRequests(asked, timeout=5)).requests
+
+        ended = await until(ask)
+        self.since_us = ended[-1].start_us + 1
+        return RequestRecord.FromString(ended[-1].SerializeToString())
+
+    def requests(self) -> Any:
+        """The tap's RequestsService."""
+        return RequestsServiceStub(grpc.aio.insecure_channel(f"unix:{self.stack.home.socket('tap')}"))
+
+
+@pytest.fixture(scope="session")
+def tap_stack() -> Iterator[Stack]:
+    with Stack(services=("forwarder", "governance", "tap")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def runtime() -> Iterator[Runtime]:
+    started = Runtime()
+    yield started
+    started.kill()
+
+
+def set_value(stack: Stack, key: str, value: object) -> None:
+    """Changes a setting and waits until its target obeys; fails where it refuses."""
+    with grpc.insecure_channel(f"unix:{stack.home.socket('governance')}") as channel:
+        answer = SettingsServiceStub(channel).Change(
+            settings.ChangeRequest(key=key, value=json.dumps(value), actor="person:test", wait_s=5.0), timeout=10
+        )
+    assert answer.result.applied or not answer.HasField("result"), answer.result.reason
+
+
+@pytest.fixture
+async def tapped(tap_stack: Stack, runtime: Runtime) -> AsyncIterator[Tapped]:
+    set_value(tap_stack, "tap.find", False)
+    set_value(tap_stack, "tap.routes", json.dumps({"": runtime.url}))
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(30)) as http:
+        yield Tapped(tap_stack, runtime, http, wall_us())

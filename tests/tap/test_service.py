@@ -1,0 +1,115 @@
+"""The running tap in front of a runtime: bytes, records, aborts, and what the runtime sees."""
+
+from __future__ import annotations
+
+import json
+
+import aiohttp
+import pytest
+from yarl import URL
+
+from tests.tap.conftest import Tapped, set_value, until
+from tests.tap.runtime_shapes import SHAPES
+
+PATHS = sorted(SHAPES)
+
+
+async def take(answer: aiohttp.ClientResponse, came: bytearray) -> None:
+    """Reads into `came` until the end."""
+    async for part in answer.content.iter_any():
+        came += part
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_a_stream_reaches_the_client_byte_for_byte_and_is_measured(tapped: Tapped, path: str) -> None:
+    script = {"tokens": 6, "thinking": 2, "wait_ms": 30, "gap_ms": 5}
+    async with tapped.ask(path, direct=True, **script) as answer:
+        direct, head = await answer.read(), dict(answer.headers)
+    async with tapped.ask(path, **script) as answer:
+        through, seen = await answer.read(), dict(answer.headers)
+    assert through == direct
+    assert seen == head
+    record = await tapped.record()
+    assert record.route == path
+    assert record.status == 200
+    assert record.streamed
+    assert record.output_tokens == 6
+    assert record.prompt_tokens == 12
+    assert record.token_source == "usage"
+    assert 25 <= record.ttft_ms <= record.ttfa_ms <= record.e2e_ms
+    assert record.itl_p50_ms == pytest.approx(5, abs=4)
+    assert record.tpot_ms == pytest.approx(5, abs=4)
+    assert record.finish_reason in ("stop", "length")
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_chunks_may_be_cut_anywhere(tapped: Tapped, path: str) -> None:
+    async with tapped.ask(path, direct=True, tokens=4, cut=7) as answer:
+        direct = await answer.read()
+    assert await tapped.read(path, tokens=4, cut=7) == direct
+    assert (await tapped.record()).output_tokens == 4
+
+
+async def test_the_runtime_sees_its_own_host_and_the_clients_origin(tapped: Tapped) -> None:
+    sent = {"Origin": "http://example.test:3000", "X-Own": "1", "Connection": "keep-alive, X-Own", "Accept": "*/*"}
+    url = URL(f"{tapped.url}/echo?a=%2F&b=1", encoded=True)
+    async with tapped.http.post(url, data=b"abc", headers=sent) as answer:
+        seen = await answer.json()
+    headers = {name.lower(): value for name, value in seen["headers"]}
+    assert seen["path"] == "/echo?a=%2F&b=1"
+    assert seen["body"] == "abc"
+    assert headers["host"] == f"127.0.0.1:{tapped.runtime.port}"
+    assert headers["origin"] == "http://example.test:3000"
+    assert "x-own" not in headers
+
+
+async def test_a_client_that_leaves_ends_the_runtimes_work(tapped: Tapped) -> None:
+    before = (await tapped.seen())["aborted"]
+    async with tapped.ask("/v1/chat/completions", forever=True, gap_ms=2) as answer:
+        await answer.content.readany()
+        answer.close()
+
+    async def stopped() -> bool:
+        return bool((await tapped.seen())["aborted"] > before)
+
+    await until(stopped)
+    record = await tapped.record()
+    assert record.finish_reason == "abort"
+    assert record.token_source == "chunks"
+
+
+async def test_a_runtime_that_breaks_off_is_cut_for_the_client_too(tapped: Tapped) -> None:
+    async with tapped.ask("/v1/chat/completions", tokens=9, drop_after=3, gap_ms=1) as answer:
+        came = bytearray()
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await take(answer, came)
+    assert came.count(b"w\xc3\xb6rt") == 3
+    record = await tapped.record()
+    assert (record.finish_reason, record.error, record.output_tokens) == ("error", "truncated", 3)
+
+
+async def test_an_error_of_the_runtime_passes_and_is_recorded_by_its_class(tapped: Tapped) -> None:
+    async with tapped.ask("/v1/chat/completions", status=503) as answer:
+        assert answer.status == 503
+        assert (await answer.json())["error"]["message"] == "not now"
+    record = await tapped.record()
+    assert (record.status, record.finish_reason, record.error) == (503, "error", "unavailable_error")
+    assert not record.HasField("ttft_ms")
+
+
+async def test_a_whole_answer_has_counts_but_no_arrival_times(tapped: Tapped) -> None:
+    await tapped.read("/v1/chat/completions", whole=True)
+    record = await tapped.record()
+    assert not record.streamed
+    assert (record.prompt_tokens, record.output_tokens, record.cached_tokens) == (12, 5, 3)
+    assert not record.HasField("ttft_ms")
+    assert record.tpot_ms == pytest.approx(2.5)
+
+
+async def test_without_a_runtime_the_answer_says_what_was_tried(tapped: Tapped) -> None:
+    set_value(tapped.stack, "tap.routes", json.dumps({"": "http://127.0.0.1:9"}))
+    async with tapped.ask("/v1/chat/completions") as answer:
+        assert answer.status == 502
+        message = (await answer.json())["error"]["message"]
+    assert "http://127.0.0.1:9" in message
+    assert "wfmon tap" in message
