@@ -36,6 +36,7 @@ from services.gateway.settings_api import SettingsApi
 from services.gateway.slow_clients import MAX_SILENT, SlowClients
 from services.gateway.sse import SseDoor
 from services.gateway.static_map import StaticError, StaticFile, load
+from services.gateway.tokens_api import TokensApi
 from services.gateway.ws import WsDoor
 
 # gRPC service → who owns it. Replay stays inside.
@@ -68,11 +69,13 @@ async def gateway(ctx: ServiceContext) -> AsyncIterator[None]:
     hub = LiveHub(lambda handler: subscribe_live(ctx, handler), metrics.key_frame, monotonic_s)
     access = AccessApi(ctx, keyring, store)
     ingest = IngestApi(OwnTables(ctx.samples), metrics_of, ctx.settings)
+    tokens = TokensApi(ctx.publish, ctx.settings)
     ws = WsDoor(hub, access.spend_ticket, ingest.on_ui)
     sse = SseDoor(hub, access.spend_ticket)
     health = HealthWatch(ctx, OWNERS)
     routes = [
-        *metrics.routes(), *requests.routes(), *settings.routes(), *access.routes(), *ingest.routes(), health.route(),
+        *metrics.routes(), *requests.routes(), *settings.routes(), *access.routes(), *ingest.routes(),
+        *tokens.routes(), health.route(),
         web.get("/ws", ws.handle), web.get("/sse", sse.handle),
     ]  # fmt: skip
     http = HttpDoor(make_app(doorkeeper.guard, routes, files), slow, on_close=(ws.close, sse.close))
@@ -93,6 +96,9 @@ async def gateway(ctx: ServiceContext) -> AsyncIterator[None]:
             "http_slow_closed_total": slow.closed_total,
             "ws_rejected_total": ws.rejected_total,
             "ingest_events_total": ingest.events_total,
+            "sdk_bursts_total": tokens.bursts_total,
+            "sdk_requests_total": tokens.requests_total,
+            "sdk_dropped_total": tokens.dropped_total,
             "grpc_forwarded_total": front.forwarding.forwarded_total,
             "grpc_refused_total": front.forwarding.refused_total + front.token_door.refused_total,
         }

@@ -1,0 +1,57 @@
+"""`POST /api/v1/tokens`: the ear of the SDK. What is taken goes on the bus at once, and is kept nowhere here.
+
+Best effort: tokens and records are published without a journal, so a message that the bus drops under pressure, or
+that came while the aggregator restarted, is gone. A sender learns that its message was taken, never that it arrived.
+"""
+
+from collections.abc import Callable
+
+from aiohttp import web
+from google.protobuf.message import Message
+
+from bus import topics
+from bus.clock import boot_us, wall_us
+from bus.settings_mirror import SettingsMirror
+from services.gateway.metrics_api import json_response
+from services.gateway.middleware import read_body
+from services.gateway.params import Params
+from services.gateway.refusal import Refusal
+from services.gateway.tokens import bursts_of, read_told, requests_of
+
+
+class TokensApi:
+    """The handler of /api/v1/tokens; counts what came and what senders say that they dropped."""
+
+    def __init__(self, publish: Callable[[str, Message], None], settings: SettingsMirror) -> None:
+        self._publish = publish
+        self._settings = settings
+        self.bursts_total = 0
+        self.requests_total = 0
+        self.dropped_total = 0
+
+    def routes(self) -> list[web.RouteDef]:
+        """The address answered here."""
+        return [web.post("/api/v1/tokens", self.tokens)]
+
+    async def tokens(self, request: web.Request) -> web.Response:
+        """{bursts, requests} that were taken: all of them, or none and a 400 names the field."""
+        Params(request, ())
+        if not self._settings.flag("gateway.ingest.enabled"):
+            raise Refusal(
+                403,
+                "gateway.ingest.enabled",
+                "this setting is off.",
+                "Turn it on in the page or with `wfmon settings`.",
+            )
+        told = read_told(await read_body(request))
+        now_us, now_boot_us = wall_us(), boot_us()
+        bursts = list(bursts_of(told, now_us, now_boot_us))
+        records = list(requests_of(told, now_us, now_boot_us))
+        for burst in bursts:
+            self._publish(topics.token(burst.model), burst)
+        for record in records:
+            self._publish(topics.request(record.model), record)
+        self.bursts_total += len(bursts)
+        self.requests_total += len(records)
+        self.dropped_total += told.dropped
+        return json_response({"bursts": len(bursts), "requests": len(records)})
