@@ -104,7 +104,7 @@ async def aggregator(ctx: ServiceContext) -> AsyncIterator[None]:
     answers = Answers(
         look=ctx.subscriber.look,
         rings=rings,
-        history=History(rings, RawQuery(store), lambda: store.index.oldest_us),
+        history=History(rings, RawQuery(store), lambda: store.index.oldest_us, lambda: store.index.newest_us),
         composer=composer,
         windows=windows,
         events=events,

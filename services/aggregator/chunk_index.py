@@ -113,3 +113,8 @@ class ChunkIndex:
     def oldest_us(self) -> int:
         """Time of the oldest row, 0 where there is none."""
         return min((ref.start_us for ref in self), default=0)
+
+    @property
+    def newest_us(self) -> int:
+        """Time of the newest row, 0 where there is none."""
+        return max((ref.end_us for ref in self), default=0)

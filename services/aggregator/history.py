@@ -35,10 +35,18 @@ class Chunks(Protocol):
 class History:
     """Rows of any time: the newest five minutes from the rings, what is older from chunks."""
 
-    def __init__(self, rings: Rings, chunks: Chunks, oldest_chunk_us: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        rings: Rings,
+        chunks: Chunks,
+        oldest_chunk_us: Callable[[], int],
+        newest_chunk_us: Callable[[], int] = lambda: 0,
+    ) -> None:
+        """`oldest_chunk_us`, `newest_chunk_us`: wall time of the first and the last row written down, 0 without."""
         self._rings = rings
         self._chunks = chunks
         self._oldest_chunk_us = oldest_chunk_us
+        self._newest_chunk_us = newest_chunk_us
 
     async def slices(
         self, chosen: Selection, start_us: int, end_us: int, step_us: int = 1
@@ -65,17 +73,16 @@ class History:
         """Rows in (start, end] of each series chosen, sorted by series. Series without rows are left out."""
         recent = self._from_rings(chosen, start_us, end_us)
         known = [s for s, _, _ in self._columns(chosen)]
-        everything_recent = known and all(self._reaches_back_to(series, start_us) for series in known)
+        everything_recent = (
+            known and not self._was_set_back() and all(self._reaches_back_to(series, start_us) for series in known)
+        )
         parts: dict[Series, list[Past]] = {}
         old = [] if everything_recent else await self._chunks.read(to_selector(chosen), start_us, end_us)
-        for past in (_present(Past(*one)) for one in old):
-            oldest_us = self._oldest_us(past.series)
-            if oldest_us is not None:
-                before = past.times_us < oldest_us
-                past = Past(past.series, past.times_us[before], past.values[before])
-            parts.setdefault(past.series, []).append(past)
         for past in recent:
             parts.setdefault(past.series, []).append(past)
+        for past in (_present(Past(*one)) for one in old):
+            newer = parts.get(past.series, [])
+            parts[past.series] = [_without(past, newer), *newer]
         joined = [_joined(series, parts[series]) for series in sorted(parts)]
         return [past for past in joined if len(past.times_us)]
 
@@ -118,6 +125,11 @@ class History:
                 found.append(Past(series, times_us[there], values[there]))
         return found
 
+    def _was_set_back(self) -> bool:
+        """Whether rows of a wall clock ahead of now lie in chunks: then what the rings hold is not the newest."""
+        newest_us = max((table.newest_us for table in self._rings), default=0)
+        return self._newest_chunk_us() > newest_us
+
     def _oldest_us(self, series: Series) -> int | None:
         """Wall time from which on the rings hold everything of a series."""
         tables = [table for table in self._rings.tables_with(series.metric) if series in table.series]
@@ -126,6 +138,15 @@ class History:
     def _reaches_back_to(self, series: Series, start_us: int) -> bool:
         oldest_us = self._oldest_us(series)
         return oldest_us is not None and oldest_us <= start_us
+
+
+def _without(past: Past, others: list[Past]) -> Past:
+    """The rows that the others do not have: by their times one by one, since a set clock leaves no seam."""
+    for other in others:
+        if len(other.times_us) and len(past.times_us):
+            new = ~np.isin(past.times_us, other.times_us)
+            past = Past(past.series, past.times_us[new], past.values[new])
+    return past
 
 
 def _present(past: Past) -> Past:

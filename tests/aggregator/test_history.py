@@ -17,7 +17,8 @@ SECOND = 1_000_000
 
 
 def past_of(rings: Rings, rows: dict) -> History:
-    return History(rings, Written(rows), lambda: min((t for pairs in rows.values() for t, _ in pairs), default=0))
+    times = [t for pairs in rows.values() for t, _ in pairs]
+    return History(rings, Written(rows), lambda: min(times, default=0), lambda: max(times, default=0))
 
 
 class Written:
@@ -50,6 +51,24 @@ async def test_rows_in_both_are_told_once() -> None:
     (past,) = await history.read(Selection("system.cpu.percent"), START_US, second(100))
     assert past.values.tolist() == [float(n) for n in range(1, 10)]
     assert past.times_us.tolist() == [second(n) for n in range(1, 10)]
+
+
+async def test_clock_set_back_and_forth_tells_each_row_once() -> None:
+    """The rings hold the newest rows, whatever times they have; the chunks what was written of all of them."""
+    rings = Rings()
+    walked = [50, 51, 52, 20, 21, 22, 53, 54, 55]  # seconds of the wall clock: back at the third, on at the sixth
+    rows = [(second(n), float(at)) for at, n in enumerate(walked)]
+    rings.append(batch([t for t, _ in rows[4:]], {CPU: [v for _, v in rows[4:]]}, rate_hz=1.0))
+    (past,) = await past_of(rings, {CPU: rows[:7]}).read(Selection("system.cpu.percent"), START_US, second(100))
+    assert list(zip(past.times_us.tolist(), past.values.tolist(), strict=True)) == sorted(rows)
+
+
+async def test_rows_ahead_of_a_clock_set_back_are_found_on_disk() -> None:
+    rings = Rings()
+    rings.append(batch([second(n) for n in range(10, 15)], {CPU: [float(n) for n in range(10, 15)]}, rate_hz=1.0))
+    history = past_of(rings, {CPU: [(second(70), 70.0), (second(71), 71.0)]})
+    (past,) = await history.read(Selection("system.cpu.percent"), second(12), second(100))
+    assert past.values.tolist() == [13.0, 14.0, 70.0, 71.0]
 
 
 async def test_what_the_rings_hold_needs_no_disk() -> None:
