@@ -4,6 +4,7 @@ The producers' ring files are the truth: a row is in them before it is on the bu
 They are read from outside, as bytes.
 """
 
+import contextlib
 import math
 import shutil
 import tempfile
@@ -107,10 +108,8 @@ class Ledger:
             balance = self.compare()
             return not balance.missing and not balance.missing_events
 
-        try:
+        with contextlib.suppress(TimeoutError):  # the balance says what is missing
             wait_until(level, timeout_s, "the aggregator to have all that was published")
-        except TimeoutError:
-            pass  # the balance says what is missing
         return balance
 
     def compare(self) -> "Balance":

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 import grpc
+import psutil
 from wfmonitor.v1.settings_service_pb2 import ChangeRequest, ListAuditRequest, ListChangesRequest, VerifyAuditRequest
 from wfmonitor.v1.settings_service_pb2_grpc import SettingsServiceStub
 
@@ -41,6 +42,7 @@ class Load:
         windows = (topics.window("10s", "system.cpu.percent", "avg"), topics.window("1s", "system.mem.percent", "p95"))
         self._ear = Ear(self._stack.home, (topics.LIVE, *windows))
         self._busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+        self._busy_process = psutil.Process(self._busy.pid)
         for thread in self._threads:
             thread.start()
         return self
@@ -54,6 +56,12 @@ class Load:
         self._busy.kill()
         self._busy.wait()
         self._ear.close()
+
+    @property
+    def share(self) -> float:
+        """What a bare busy process got of a core meanwhile: 1 on a machine with a core to spare."""
+        used = self._busy_process.cpu_times()
+        return min(1.0, (used.user + used.system) / (time.time() - self._busy_process.create_time()))
 
     @property
     def frames(self) -> int:

@@ -26,16 +26,19 @@ def kill_at_random(house: House, kills: int) -> None:
             time.sleep(dice.uniform(0.0, 0.4))  # somewhere in its work: the moment is the fault
             took.setdefault(service, []).append(house.kill_and_revive(service))
             ledger.note()
+        share = load.share
     house.wait_ready(*house.services)
     balance = ledger.settle()
     posted = {value for series, _, value in ledger.samples if series.source == SOURCE}
     kept = {value for series, _, value in ledger.kept() if series.source == SOURCE}
     wrong = load.lost_changes()
+    each = {service: len(times) for service, times in sorted(took.items())}
     back = {service: f"{median(times):.1f}, {max(times):.1f} s" for service, times in sorted(took.items())}
     print(
-        f"R1: {kills} kills (seed {SEED}: { ({s: len(t) for s, t in sorted(took.items())}) }), {balance}; "
+        f"R1: {kills} kills (seed {SEED}: {each}), {balance}; "
         f"{len(load.accepted)} of {load.sent} events accepted, {len(load.accepted - kept)} of them lost; "
-        f"{len(load.changes)} changes accepted, {len(wrong)} lost or twice; back in (median, most): {back}"
+        f"{len(load.changes)} changes accepted, {len(wrong)} lost or twice; back in (median, most): "
+        f"{back}, while a bare busy process got {share:.0%} of a core"
     )
     assert ledger.gone == 0, "a ring file gave up rows before they were counted"
     assert balance.whole, str(balance)
@@ -43,7 +46,8 @@ def kill_at_random(house: House, kills: int) -> None:
     assert load.accepted <= kept
     assert wrong == []
     assert len(load.accepted) > kills
-    assert median(time_s for times in took.values() for time_s in times) <= BACK_S, back
+    # In seconds of a free core: others may be at work on this machine.
+    assert median(time_s for times in took.values() for time_s in times) * share <= BACK_S, back
 
 
 @pytest.mark.timeout(400)
