@@ -77,7 +77,7 @@ async def aggregator(ctx: ServiceContext) -> AsyncIterator[None]:
     async def ask(producer: str, after: Position) -> Held:
         return await pull(ctx.channel(producer), JOURNAL, after.epoch, after.seq)
 
-    ingest = Ingest(rings, stored, ask, spread, ctx.log)
+    ingest = Ingest(rings, stored, ask, spread, ctx.log, recorder.flush)
     figures = Figures(store)
     own = OwnFigures(ctx.samples, ingest, figures, lambda: ctx.subscriber.received)
 

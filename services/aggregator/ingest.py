@@ -23,10 +23,12 @@ from bus.logs import ServiceLogger
 from services.aggregator.batch import BadBatch, Batch, read_batch
 from services.aggregator.inbox import START, Apply, Ask, Command, Inbox, Lost, Position
 from services.aggregator.rings import Rings
-from services.aggregator.table import RING_S, RingFull
+from services.aggregator.table import RING_S, RingFull, RingTable
 
 # Commands obeyed in one go, about 10 ms: then the loop breathes.
 AT_ONCE = 250
+# After a store that failed, ingest goes on for so long before it tries again.
+ROOM_EVERY_S = 10.0
 # A producer that could not be asked is asked again after so long, doubling up to the last.
 RETRY_S = (0.1, 2.0)
 # Then it is left alone until it is heard of again.
@@ -49,6 +51,7 @@ class Replayed:
 
 
 Item = Batch | Event | Unreadable | Replayed
+MakeRoom = Callable[[], Awaitable[bool]]  # stores what waits in the rings
 Pull = Callable[[str, Position], Awaitable[Held]]
 
 
@@ -65,13 +68,21 @@ class Ingest:
     """Feeds the rings. `pull` asks a producer for its journal; it raises grpc.aio.AioRpcError where it cannot."""
 
     def __init__(
-        self, rings: Rings, stored: dict[str, Position], pull: Pull, watcher: Watcher, log: ServiceLogger
+        self,
+        rings: Rings,
+        stored: dict[str, Position],
+        pull: Pull,
+        watcher: Watcher,
+        log: ServiceLogger,
+        make_room: MakeRoom,
     ) -> None:
         self._rings = rings
         self._stored = stored
         self._pull = pull
         self._watcher = watcher
         self._log = log
+        self._make_room = make_room
+        self._room_asked_s = float("-inf")
         self._inbox: Inbox[Item] = Inbox(stored, self._readable)
         self._commands: deque[Command[Item]] = deque()
         self._scheduled = False
@@ -142,8 +153,12 @@ class Ingest:
             command = self._commands.popleft()
             match command:
                 case Apply(producer=producer, at=at):
-                    self._apply(command)
+                    table = self._apply(command)
                     self.applied[producer] = max(at, self.applied.get(producer, at))
+                    if table is not None and table.crowded and monotonic_s() > self._room_asked_s + ROOM_EVERY_S:
+                        self._scheduled = True
+                        self._spawn(self._store_first())
+                        return
                 case Lost():
                     self._watcher.lost(command)
                 case Ask(producer=producer, after=after):
@@ -152,7 +167,16 @@ class Ingest:
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self._obey)
 
-    def _apply(self, command: Apply[Item]) -> None:
+    async def _store_first(self) -> None:
+        """Ten minutes of a producer are more than a ring holds: what has come is stored before more is taken.
+
+        Where it cannot be stored (a full disk) ingest goes on all the same, and what is overrun is counted.
+        """
+        if not await self._make_room():
+            self._room_asked_s = monotonic_s()
+        self._obey()
+
+    def _apply(self, command: Apply[Item]) -> RingTable | None:
         item, stored = command.payload, command.stored
         if isinstance(item, Replayed):
             item = _item(SampleBatch.FromString(item.payload))
@@ -163,14 +187,16 @@ class Ingest:
                 case Unreadable():
                     self._reject(item.reason)
                 case Batch():
-                    self._rings.append(item, stored=stored)
+                    table = self._rings.append(item, stored=stored)
                     self.batches += 1
                     self.samples += item.values.size
                     self._watcher.rows(item, stored=stored)
+                    return table
         except (RingFull, KeyError) as refusal:
             self._reject(str(refusal))
             if isinstance(item, Batch) and not stored:
                 self._watcher.refused(item, str(refusal))
+        return None
 
     def _reject(self, reason: str) -> None:
         self.rejected += 1

@@ -67,6 +67,11 @@ class RingTable:
         self._row_schema: NDArray[np.uint64] = np.empty(length, np.uint64)
         self.values: Floats = np.empty((0, length))
 
+    @property
+    def crowded(self) -> bool:
+        """Whether half of the ring waits to be stored: a long replay would overrun what it has brought itself."""
+        return not self.shown_only and self.appended - self.stored > self._capacity // 2
+
     # -- what it holds ------------------------------------------------------------------------
 
     @property

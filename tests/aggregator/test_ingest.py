@@ -33,7 +33,9 @@ class Stage:
         self.losses: list[Lost] = []
         self.refusals: list[str] = []
         self.pulls: list[Position] = []
-        self.ingest = Ingest(self.rings, {"collector": stored} if stored else {}, self._pull, self, self)  # type: ignore[arg-type]
+        self.stored_rows = 0
+        known = {"collector": stored} if stored else {}
+        self.ingest = Ingest(self.rings, known, self._pull, self, self, self._make_room)  # type: ignore[arg-type]
 
     def _send(self, topic: str, payload: bytes) -> None:
         if self.cut:
@@ -44,6 +46,13 @@ class Stage:
         assert producer == "collector"
         self.pulls.append(after)
         return self.producer.held(*after)
+
+    async def _make_room(self) -> bool:
+        for table in self.rings:
+            assert table.first <= table.stored, "rows were overrun before they were stored"
+            self.stored_rows += table.appended - table.stored
+            table.stored = table.appended
+        return True
 
     def write(self, n: int, columns: tuple[Series, ...] = (CPU,)) -> None:
         at = START_US + n * SECOND
@@ -174,3 +183,17 @@ async def test_message_without_a_place_in_a_sequence_is_rejected(tmp_path: Path)
     with pytest.raises(ValueError, match="epoch and seq"):
         stage.ingest.on_sample("1/sample/system/", SampleBatch(producer="x").SerializeToString())
     assert stage.ingest.counters["batches_total"] == 0
+
+
+async def test_a_replay_longer_than_a_ring_is_stored_as_it_comes(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    stage.write(0)
+    await settled(stage)
+    stage.cut = True
+    for n in range(1, 1500):  # 25 minutes; the ring holds five
+        stage.write(n)
+    stage.ingest.on_health(Health(service="collector", heads=[JournalHead(journal="samples", epoch=100, seq=1500)]))
+    await settled(stage)
+    assert await stage._make_room()
+    assert stage.stored_rows == 1500
+    assert stage.losses == []

@@ -79,7 +79,7 @@ async def measure(columns: int, rows: int, samples: int, rate_hz: float = 10.0) 
     with tempfile.TemporaryDirectory(prefix="wfb-") as folder:
         store = Store(Path(folder) / "aggregator.db", quarantine=Path(folder) / "quarantine")
         rings = Rings()
-        ingest = Ingest(rings, {}, _nothing_held, Nobody(), open_log("bench"))
+        ingest = Ingest(rings, {}, _nothing_held, Nobody(), open_log("bench"), lambda: recorder.flush())
         recorder = Recorder(
             rings, Recording(lambda _: True), store, Records(store), lambda: ingest.applied, open_log("bench")
         )
