@@ -4,6 +4,8 @@ from __future__ import annotations
 
 CHECK_EVERY_S = 10.0
 SLOWEST = 16
+# Checks in a row above the budget before rates fall: a start, or a replay of ten minutes, is dear for a moment.
+_DEAR_CHECKS = 2
 # Up again only well below the budget, for a while: otherwise the rate would swing.
 _EASY_SHARE = 0.4
 _EASY_FOR_S = 60.0
@@ -20,6 +22,7 @@ class Budget:
         self._cores = cores
         self._checked: tuple[float, float] | None = None
         self._easy_since_s: float | None = None
+        self._dear = 0
 
     def observe(self, now_s: float, cpu_s: float) -> bool:
         """Looks each 10 s at the CPU seconds used so far. True where the divisor changed."""
@@ -31,10 +34,11 @@ class Budget:
         self.cost_percent = 100.0 * (cpu_s - self._checked[1]) / span_s / self._cores
         self._checked = (now_s, cpu_s)
         before = self.divisor
-        if self.cost_percent > self.limit_percent:
+        self._dear = self._dear + 1 if self.cost_percent > self.limit_percent else 0
+        if self._dear >= _DEAR_CHECKS:
             self.divisor = min(self.divisor * 2, SLOWEST)
-            self._easy_since_s = None
-        elif self.cost_percent > _EASY_SHARE * self.limit_percent:
+            self._dear = 0
+        if self.cost_percent > _EASY_SHARE * self.limit_percent:
             self._easy_since_s = None
         elif self._easy_since_s is None:
             self._easy_since_s = now_s
