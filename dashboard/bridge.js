@@ -6,6 +6,8 @@
 
 /** What tells of the line itself, or brings the names, waits for no frame: a hidden page has none. */
 const AT_ONCE = new Set(['link', 'series', 'history-error', 'events']);
+/** Of 16.7 ms; layout, paint and the other processes of the browser want theirs. */
+const FRAME_BUDGET_MS = 3;
 /** Where no line is drawn (a fixed range, a pause), words wait no longer than this. */
 const WORDS_WAIT_MS = 120, MOST_WORDS = 50;
 
@@ -86,6 +88,8 @@ export class Bridge extends EventTarget {
         /** @type {any[]} messages of words and tables, drawn with the next lines */
         this.words = [];
         this.wordsSince_ms = 0;
+        /** Lines were drawn in a frame that had no time left for the words. */
+        this.linesCame = false;
         this.worker = new Worker(new URL('./workers/stream.js', import.meta.url), {type: 'module'});
         this.worker.onmessage = ({data}) => this.take(data);
         this.worker.onerror = (event) => this.fire('link', {link: {...this.link, state: 'waiting', reason: `the page's worker stopped (${event.message || 'it could not be loaded'}); load the page again`}});
@@ -114,26 +118,39 @@ export class Bridge extends EventTarget {
     }
 
     /**
-     * Draws what has come since the last frame: lines, and with them the words and tables that wait. What changes in the same
-     * picture costs one picture; a browser without a GPU pays for each.
+     * Draws what has come: lines first, then the words and tables that wait for them. A frame draws for FRAME_BUDGET_MS and
+     * leaves the rest to the next: on a busy machine three short frames are in time where one long one is not.
      * @returns {{drew: boolean, newest_us: number}} newest_us: time of the newest value that is drawn for the first time, else 0
      */
     flush() {
-        let newest_us = 0;
-        const lines = [...this.waiting.values()];
-        const late = this.words.length > 0 && performance.now() - this.wordsSince_ms > WORDS_WAIT_MS;
-        if (!lines.length && !late) return {drew: false, newest_us};
-        const words = this.words;
-        this.waiting.clear();
-        this.words = [];
-        for (const message of lines) {
+        const began_ms = performance.now();
+        let newest_us = 0, drew = false;
+        for (const [id, message] of this.waiting) {
+            if (drew && performance.now() - began_ms > FRAME_BUDGET_MS) return {drew, newest_us: this.first(newest_us)};
+            this.waiting.delete(id);
             this.fire('columns', message);
-            if (message.columns.newest_us > newest_us) newest_us = message.columns.newest_us;
+            newest_us = Math.max(newest_us, message.columns.newest_us || 0);
+            drew = true;
         }
-        for (const message of words) this.fire(message.type, message);
-        if (newest_us <= this.drawn_us) newest_us = 0;
-        else this.drawn_us = newest_us;
-        return {drew: true, newest_us};
+        const spent = performance.now() - began_ms > FRAME_BUDGET_MS / 2;
+        const linesCame = drew || this.linesCame;
+        if (this.words.length && !spent && (linesCame || began_ms - this.wordsSince_ms > WORDS_WAIT_MS)) {
+            const words = this.words;
+            this.words = [];
+            this.linesCame = false;
+            for (const message of words) this.fire(message.type, message);
+            drew = true;
+        } else {
+            this.linesCame = linesCame;
+        }
+        return {drew, newest_us: this.first(newest_us)};
+    }
+
+    /** A value is late only once, when it is first seen. @param {number} newest_us */
+    first(newest_us) {
+        if (newest_us <= this.drawn_us) return 0;
+        this.drawn_us = newest_us;
+        return newest_us;
     }
 
     /** @param {string} type @param {any} detail */

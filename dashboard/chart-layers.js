@@ -1,26 +1,11 @@
-/** What is under and over the lines of a plot: grid, shade, gaps, heat, marks. Drawn on uPlot's own canvas. */
-import {clock} from './format.js';
+/** What is under the lines of a plot: grid, gaps, heat. Drawn on uPlot's own canvas. */
 import {hatch, ink} from './ink.js';
 
 /** @typedef {import('./vendor/uplot/uPlot.js')} UPlot */
 /** @typedef {import('./types').PlotColumns} PlotColumns */
 
-/**
- * @typedef {object} Mark something that happened, on the time axis
- * @property {string} id
- * @property {number} time_us
- * @property {'spike'|'event'} shape
- * @property {string} label
- * @property {boolean} chosen
- */
-
-/** A label longer than this part of the plot would hide what it speaks of; the list below has it. */
-const LABEL_SHARE = 0.4;
-/** Half of the width that a chosen moment shades, s. */
-const CHOSEN_S = 1;
-
 /** @param {UPlot} u @param {number} time_us @param {number} origin_s */
-function xOf(u, time_us, origin_s) {
+export function xOf(u, time_us, origin_s) {
     return u.valToPos(time_us / 1e6 - origin_s, 'x', true);
 }
 
@@ -98,59 +83,4 @@ export function drawHeat(u, columns, stripShare) {
 function channels(hex) {
     const value = parseInt(hex.slice(1), 16);
     return [(value >> 16) & 255, (value >> 8) & 255, value & 255];
-}
-
-/** ▲ and ◆ with a dotted line down; a label where there is room for all of it. @param {UPlot} u @param {PlotColumns} columns @param {Mark[]} marks @param {number} mainShare @param {boolean} labelled */
-export function drawMarks(u, columns, marks, mainShare, labelled) {
-    const {ctx, bbox} = u;
-    const ratio = devicePixelRatio, size = 4.5 * ratio, foot = bbox.top + bbox.height * mainShare;
-    ctx.save();
-    ctx.font = ink().font.replace('11px', `${11 * ratio}px`);
-    ctx.textBaseline = 'middle';
-    ctx.textAlign = 'left';
-    let free = bbox.left;
-    for (const mark of marks) {
-        const x = xOf(u, mark.time_us, columns.origin_s);
-        if (x < bbox.left || x > bbox.left + bbox.width) continue;
-        const colour = mark.shape === 'spike' ? ink().warn : ink().event;
-        if (mark.chosen) {
-            const half = Math.max(xOf(u, mark.time_us + CHOSEN_S * 1e6, columns.origin_s) - x, 3 * ratio);
-            ctx.fillStyle = mark.shape === 'spike' ? ink().warnShade : ink().shade;
-            ctx.fillRect(x - half, bbox.top, 2 * half, bbox.height);
-        }
-        ctx.fillStyle = ctx.strokeStyle = colour;
-        ctx.lineWidth = ratio;
-        ctx.setLineDash([ratio, 2 * ratio]);
-        ctx.beginPath();
-        ctx.moveTo(Math.round(x) + ratio / 2, bbox.top + 2 * size);
-        ctx.lineTo(Math.round(x) + ratio / 2, foot);
-        ctx.stroke();
-        ctx.setLineDash([]);
-        const y = bbox.top + size + ratio;
-        ctx.beginPath();
-        ctx.moveTo(x, y - size);
-        if (mark.shape === 'spike') {
-            ctx.lineTo(x + size, y + size * 0.8);
-            ctx.lineTo(x - size, y + size * 0.8);
-        } else {
-            ctx.lineTo(x + size, y);
-            ctx.lineTo(x, y + size);
-            ctx.lineTo(x - size, y);
-        }
-        ctx.fill();
-        if (!labelled) continue;
-        const label = mark.shape === 'spike' ? clock(mark.time_us) : mark.label;
-        const width = ctx.measureText(label).width, space = size + 5 * ratio;
-        const left = x - space - width >= free ? x - space - width : x + space;
-        if (left >= free && left + width <= bbox.left + bbox.width && (width < bbox.width * LABEL_SHARE || mark.chosen)) {
-            // A rim of the page's own colour keeps the words readable over a line.
-            ctx.strokeStyle = ink().bg;
-            ctx.lineWidth = 4 * ratio;
-            ctx.lineJoin = 'round';
-            ctx.strokeText(label, left, y);
-            ctx.fillText(label, left, y);
-            free = Math.max(left + width, x + space) + 4 * ratio;
-        }
-    }
-    ctx.restore();
 }

@@ -4,13 +4,14 @@
  * the main one reaches below zero by the strip's height, the strip's own one above its limit by the rest.
  */
 import uPlot from './vendor/uplot/uPlot.js';
-import {drawHeat, drawMarks, drawUnder} from './chart-layers.js';
+import {drawHeat, drawUnder} from './chart-layers.js';
 import {drawLines} from './chart-lines.js';
+import {drawMarks} from './chart-marks.js';
 import {ink} from './ink.js';
 import {clock, span} from './format.js';
 
 /** @typedef {import('./types').PlotColumns} PlotColumns */
-/** @typedef {import('./chart-layers.js').Mark} Mark */
+/** @typedef {import('./chart-marks.js').Mark} Mark */
 /** @typedef {import('./view.js').ViewState} ViewState */
 
 /**
@@ -88,7 +89,7 @@ export class Chart {
                     drawLines(u, this.columns, lines);
                 }],
                 draw: [(u) => {
-                    if (this.columns) drawMarks(u, this.columns, this.marks, this.mainShare, true);
+                    if (this.columns) drawMarks(u, this.columns, this.marks, this.mainShare);
                 }],
                 setCursor: [(u) => {
                     if (!u.cursor.event) return;

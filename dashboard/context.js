@@ -4,7 +4,7 @@ import {amount, culprits, explain, processName} from './explain.js';
 import {clock, figureOf, span} from './format.js';
 import {learnNames} from './names.js';
 
-/** @typedef {import('./chart-layers.js').Mark} Mark */
+/** @typedef {import('./chart-marks.js').Mark} Mark */
 /** @typedef {import('./panels/system.js').SystemPanel} SystemPanel */
 /** @typedef {import('./chart.js').Chart} Chart */
 /** @typedef {{panel: SystemPanel, chart: Chart, scales: () => {max: number, stripMax: number}}} Described */

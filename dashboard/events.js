@@ -2,7 +2,7 @@
 import {eventFromJson} from './workers/json.js';
 
 /** @typedef {import('./types').MonitorEvent} MonitorEvent */
-/** @typedef {import('./chart-layers.js').Mark} Mark */
+/** @typedef {import('./chart-marks.js').Mark} Mark */
 
 /** More than a person steps through; the monitor keeps them all. */
 const MOST = 500;

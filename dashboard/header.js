@@ -24,6 +24,7 @@ export function mountHeader(context) {
 /** @param {Context} context */
 function connection({bridge, state}) {
     const dot = byId('connection-dot'), said = byId('connection-text'), skew = byId('skew');
+    let reason = '';
     const draw = () => {
         const {link, figures} = bridge;
         const open = link.state === 'open';
@@ -35,7 +36,10 @@ function connection({bridge, state}) {
         } else if (link.state === 'connecting' && !(link.last_seen_us > 0)) {
             text(said, 'connecting');
         } else {
-            text(said, `${link.last_seen_us > 0 ? `last seen ${clock(link.last_seen_us)}` : 'not connected'}: ${link.reason || 'trying again'}${link.state === 'refused' ? '' : ', trying again'}`);
+            // A try gives no reason; the one of the try before still holds.
+            reason = link.reason || reason;
+            const seen = link.last_seen_us > 0 ? `last seen ${clock(link.last_seen_us)}` : 'not connected';
+            text(said, `${seen}${reason ? `: ${reason}` : ''}${link.state === 'refused' ? '' : ', trying again'}`);
         }
         const offset = figures.clock_offset_us / 1000;
         text(skew, Math.abs(offset) >= SKEW_MS ? `clock ${offset < 0 ? '−' : '+'}${millis(Math.abs(offset))}` : '');

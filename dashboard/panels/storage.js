@@ -1,6 +1,6 @@
 /** What is kept on disk: size against its budget, bytes a sample, how far back, how much is written. */
 import {el, text} from '../dom.js';
-import {join, rate, size, span} from '../format.js';
+import {grouped, join, rate, size, span} from '../format.js';
 
 /** @typedef {import('../context.js').Context} Context */
 
@@ -28,7 +28,7 @@ export default {
             budget = tiers.reduce((/** @type {number} */ sum, /** @type {any} */ tier) => sum + Number(tier.budget_bytes ?? tier.budgetBytes ?? 0), 0) || NaN;
             const missing = Number(answer.lost_samples ?? answer.lostSamples ?? 0);
             lost.hidden = !(missing > 0);
-            text(lost, `▲ ${missing} samples lost`);
+            text(lost, `▲ ${grouped(missing)} samples lost`);
         };
         setInterval(ask, ASK_MS);
         void ask();

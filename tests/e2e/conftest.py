@@ -128,7 +128,7 @@ def open_page(stack: Stack, browser: Browser, troubles: Troubles) -> Iterator[Op
 
     yield open_it
     try:
-        troubles.check([page for context in contexts for page in context.pages])
+        troubles.check([page for context in contexts for page in context.pages if not page.is_closed()])
     finally:
         for context in contexts:
             context.close()

@@ -1,0 +1,85 @@
+/** What happened, over the lines of a plot: ▲ for a spike, ◆ for anything else, a dotted line down, a label where there is room. */
+import {xOf} from './chart-layers.js';
+import {clock} from './format.js';
+import {ink} from './ink.js';
+
+/** @typedef {import('./vendor/uplot/uPlot.js')} UPlot */
+/** @typedef {import('./types').PlotColumns} PlotColumns */
+
+/**
+ * @typedef {object} Mark something that happened, on the time axis
+ * @property {string} id
+ * @property {number} time_us
+ * @property {'spike'|'event'} shape
+ * @property {string} label
+ * @property {boolean} chosen
+ */
+
+/** A label longer than this part of the plot would hide what it speaks of; the list below has it. */
+const LABEL_SHARE = 0.4;
+/** Half of the width that a chosen moment shades, s. */
+const CHOSEN_S = 1;
+const SIZE = 4.5;
+
+/** @param {UPlot} u @param {PlotColumns} columns @param {Mark[]} marks by time @param {number} mainShare part of the height that the lines have */
+export function drawMarks(u, columns, marks, mainShare) {
+    const {ctx, bbox} = u;
+    const ratio = devicePixelRatio, size = SIZE * ratio, right = bbox.left + bbox.width;
+    const placed = marks.map((mark) => ({mark, x: xOf(u, mark.time_us, columns.origin_s)})).filter(({x}) => x >= bbox.left && x <= right);
+    ctx.save();
+    ctx.font = ink().font.replace('11px', `${11 * ratio}px`);
+    ctx.textBaseline = 'middle';
+    ctx.textAlign = 'left';
+    ctx.lineJoin = 'round';
+    let free = bbox.left;
+    placed.forEach(({mark, x}, at) => {
+        const y = bbox.top + size + ratio;
+        if (mark.chosen) {
+            const half = Math.max(xOf(u, mark.time_us + CHOSEN_S * 1e6, columns.origin_s) - x, 3 * ratio);
+            ctx.fillStyle = mark.shape === 'spike' ? ink().warnShade : ink().shade;
+            ctx.fillRect(x - half, bbox.top, 2 * half, bbox.height);
+        }
+        ctx.fillStyle = ctx.strokeStyle = mark.shape === 'spike' ? ink().warn : ink().event;
+        ctx.lineWidth = ratio;
+        ctx.setLineDash([ratio, 2 * ratio]);
+        ctx.beginPath();
+        ctx.moveTo(Math.round(x) + ratio / 2, bbox.top + 2 * size);
+        ctx.lineTo(Math.round(x) + ratio / 2, bbox.top + bbox.height * mainShare);
+        ctx.stroke();
+        ctx.setLineDash([]);
+        drawShape(ctx, mark.shape, x, y, size);
+        const label = mark.shape === 'spike' ? clock(mark.time_us) : mark.label;
+        const width = ctx.measureText(label).width, space = size + 5 * ratio;
+        const left = width < bbox.width * LABEL_SHARE || mark.chosen ? besides(x, width, space, free, placed[at + 1] ? placed[at + 1].x - space : right) : NaN;
+        free = x + space;
+        if (left !== left) return;
+        // A rim of the page's own colour keeps the words readable over a line.
+        ctx.strokeStyle = ink().bg;
+        ctx.lineWidth = 4 * ratio;
+        ctx.strokeText(label, left, y);
+        ctx.fillText(label, left, y);
+        free = Math.max(free, left + width + 4 * ratio);
+    });
+    ctx.restore();
+}
+
+/** Where a label stands: left of its mark, else right of it, between the marks and labels beside it; NaN: nowhere. @param {number} x @param {number} width @param {number} space @param {number} from @param {number} to */
+function besides(x, width, space, from, to) {
+    if (x - space - width >= from) return x - space - width;
+    return x + space + width <= to ? x + space : NaN;
+}
+
+/** @param {CanvasRenderingContext2D} pen @param {Mark['shape']} shape @param {number} x @param {number} y @param {number} size */
+function drawShape(pen, shape, x, y, size) {
+    pen.beginPath();
+    pen.moveTo(x, y - size);
+    if (shape === 'spike') {
+        pen.lineTo(x + size, y + size * 0.8);
+        pen.lineTo(x - size, y + size * 0.8);
+    } else {
+        pen.lineTo(x + size, y);
+        pen.lineTo(x, y + size);
+        pen.lineTo(x - size, y);
+    }
+    pen.fill();
+}
