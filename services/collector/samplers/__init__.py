@@ -20,6 +20,7 @@ from services.collector.samplers.own_cost import OwnCost
 from services.collector.samplers.power import Power
 from services.collector.samplers.process import Processes
 from services.collector.samplers.psi import Pressure
+from services.collector.samplers.runtimes import Runtimes
 from services.collector.samplers.storage import Storage
 from services.collector.samplers.temperature import Temperature
 
@@ -39,6 +40,7 @@ SAMPLERS: dict[str, tuple[Factory, ...]] = {
     "storage": (Storage,),
     "gpu": (GpuClocks, GpuLoad, GpuTrend),  # before the processes, which show what they use of it
     "process": (Processes,),
+    "runtime": (Runtimes,),
     "own_cost": (OwnCost,),
 }
 """Subject → what measures it. The subject names the switch `collector.sampler.<subject>.enabled`."""

@@ -1,0 +1,163 @@
+"""Runtimes among the processes of this machine, and the ports they listen at (Linux).
+
+Only names are looked at, of Python programs the module or script they run, and whether a flag of FLAGS was given.
+Arguments are never kept.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+
+from services.collector.runtime.candidates import Candidate
+
+COMMANDS = {
+    "llama-server": "llama.cpp",
+    "ollama": "ollama",
+    "vllm": "vllm",
+    "lms": "lm-studio",
+    "llmster": "lm-studio",
+    "lm-studio": "lm-studio",
+    "text-generation": "tgi",  # the kernel keeps 15 bytes of text-generation-router
+    "litellm": "litellm",
+    "sglang": "sglang",
+}
+MODULES = {
+    "vllm.entrypoints.openai.api_server": "vllm",
+    "vllm.entrypoints.cli.main": "vllm",
+    "sglang.launch_server": "sglang",
+    "llama_cpp.server": "llama-cpp-python",
+    "litellm": "litellm",
+}
+FLAGS = ("--sleep-idle-seconds",)
+
+_LISTENING = "0A"
+_MOST_ANCESTORS = 16
+
+
+def runtime_of(comm: str, arguments: Callable[[], list[str]]) -> str:
+    """The runtime a process is, by its name; "" where it is none. `arguments` is asked of Python programs only."""
+    if comm in COMMANDS:
+        return COMMANDS[comm]
+    if not comm.startswith("python"):
+        return ""
+    given = arguments()[1:8]
+    for place, word in enumerate(given):
+        if word == "-m":
+            return MODULES.get(given[place + 1], "") if place + 1 < len(given) else ""
+        if not word.startswith("-"):  # a script: what follows is its own
+            return COMMANDS.get(os.path.basename(word), "")
+    return ""
+
+
+class Processes:
+    """Looks at /proc. What it learned about a process is kept while it lives under the same name."""
+
+    def __init__(self, proc: Path) -> None:
+        self._proc = str(proc)
+        self._known: dict[tuple[int, str], str] = {}
+
+    def candidates(self, names: Iterable[tuple[int, str]]) -> list[Candidate]:
+        """The loopback ports of the runtimes among these (pid, name).
+
+        A child of a runtime is a part of it: Ollama's llama-server, a router's models, vLLM's engines.
+        """
+        known: dict[tuple[int, str], str] = {}
+        for pid, comm in names:
+            runtime = self._known.get((pid, comm))
+            known[pid, comm] = runtime_of(comm, partial(self.arguments, pid)) if runtime is None else runtime
+        self._known = known
+        found = {pid: runtime for (pid, _), runtime in known.items() if runtime}
+        if not found:
+            return []
+        heads = [pid for pid in found if not any(parent in found for parent in self.ancestors(pid))]
+        listening = self._listening()
+        candidates = []
+        for pid in heads:
+            inodes = self._sockets(pid)
+            flags = None
+            for inode in inodes & listening.keys():
+                host, port = listening[inode]
+                if flags is None:
+                    given = self.arguments(pid)
+                    flags = {flag: any(word.partition("=")[0] == flag for word in given) for flag in FLAGS}
+                candidates.append(Candidate(port, host, pid, found[pid], flags))
+        return candidates
+
+    def names(self) -> list[tuple[int, str]]:
+        """(pid, name) of every process: for machines whose process table nobody else reads."""
+        found = []
+        for entry in os.listdir(self._proc):
+            if entry.isdigit():
+                comm = self._read(f"{entry}/comm").strip()
+                if comm:
+                    found.append((int(entry), comm))
+        return found
+
+    def ancestors(self, pid: int) -> list[int]:
+        """Parent, grandparent … without init."""
+        found: list[int] = []
+        while len(found) < _MOST_ANCESTORS:
+            stat = self._read(f"{pid}/stat")
+            fields = stat[stat.rfind(")") + 2 :].split(None, 2)
+            pid = int(fields[1]) if len(fields) > 1 else 0
+            if pid <= 1:
+                break
+            found.append(pid)
+        return found
+
+    def arguments(self, pid: int) -> list[str]:
+        """How it was started; read for what is asked here, kept nowhere."""
+        return self._read(f"{pid}/cmdline").split("\0")
+
+    def _read(self, path: str) -> str:
+        try:
+            with open(f"{self._proc}/{path}", encoding="utf-8", errors="replace") as file:
+                return file.read(65536)
+        except OSError:
+            return ""
+
+    def _sockets(self, pid: int) -> set[str]:
+        """Inodes of its sockets; none where they are another user's."""
+        found: set[str] = set()
+        folder = f"{self._proc}/{pid}/fd"
+        try:
+            for entry in os.listdir(folder):
+                try:
+                    target = os.readlink(f"{folder}/{entry}")
+                except OSError:
+                    continue
+                if target.startswith("socket:["):
+                    found.add(target[8:-1])
+        except OSError:
+            return found
+        return found
+
+    def _listening(self) -> dict[str, tuple[str, int]]:
+        """Inode → the loopback address by which a listening socket is reached."""
+        found: dict[str, tuple[str, int]] = {}
+        for table in ("net/tcp", "net/tcp6"):
+            for line in self._read_whole(table)[1:]:
+                fields = line.split(None, 10)
+                if len(fields) > 9 and fields[3] == _LISTENING:
+                    address, _, port = fields[1].rpartition(":")
+                    host = _loopback(address)
+                    if host:
+                        found[fields[9]] = (host, int(port, 16))
+        return found
+
+    def _read_whole(self, path: str) -> list[str]:
+        try:
+            with open(f"{self._proc}/{path}", encoding="ascii", errors="replace") as file:
+                return file.read().splitlines()
+        except OSError:
+            return []
+
+
+def _loopback(address: str) -> str:
+    """The loopback address that reaches a local address of /proc/net/tcp; "" where none does."""
+    if address in ("00000000", "0100007F") or address == "0" * 32:
+        return "127.0.0.1"
+    return "::1" if address == "0" * 24 + "01000000" else ""

@@ -1,0 +1,83 @@
+"""What one look at a runtime found: its state, and per model what is known and what is measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bus.series import Series
+from services.collector.runtime.histogram import mean, quantile
+from services.collector.runtime.past import Past
+
+STREAM, TOTAL = "stream", "total"
+"""Values of the label `type` of a rate: of one request's stream (llama.cpp), or of all streams together (vLLM)."""
+COMPUTED, ALL = "computed", "all"
+"""Values of the label `type` of prompt tokens: without those found in the cache (llama.cpp), or with them (vLLM)."""
+
+_REASONS = {"stop": "stop", "length": "length", "tool_calls": "tool", "abort": "abort", "error": "error"}
+
+
+@dataclass
+class Model:
+    """One model that is loaded, or asleep."""
+
+    name: str
+    asleep: bool = False
+    info: dict[str, str] = field(default_factory=dict)
+    """quantisation, parameters, context_length, size_bytes, version … as far as they are told."""
+    values: dict[Series, float] = field(default_factory=dict)
+
+
+@dataclass
+class Reading:
+    """One look."""
+
+    runtime: str
+    version: str = ""
+    models: dict[str, Model] = field(default_factory=dict)
+    loading: frozenset[str] = frozenset()
+    """Models that are being loaded right now."""
+    loads: bool = True
+    """False for a proxy: its models come with the first request, not by being loaded."""
+    note: str = ""
+    """What this runtime does not tell as it is started, and how to get it."""
+
+    def model(self, name: str) -> Model:
+        """The model of this name, made where it is new."""
+        name = plain_name(name)
+        return self.models.setdefault(name, Model(name))
+
+    def put(self, name: str, metric: str, value: float | None, **labels: str) -> None:
+        """One measurement of a model; None where the runtime does not have it, NaN where it is not known now."""
+        if value is not None:
+            model = self.model(name)
+            sorted_labels = tuple(sorted((labels | {"runtime": self.runtime}).items()))
+            model.values[Series(f"model.{metric}", f"model:{model.name}", sorted_labels)] = value
+
+    def put_times(self, name: str, metric: str, past: Past, histogram: str) -> None:
+        """Mean and quantiles of a histogram of seconds over the last minute, in ms."""
+        found = past.histogram(histogram)
+        if found is not None:
+            self.put(name, metric, 1000.0 * mean(found), type="mean")
+            for percent in (50, 95, 99):
+                self.put(name, metric, 1000.0 * quantile(found, percent / 100.0), type=f"p{percent}")
+
+
+def plain_name(name: str) -> str:
+    """A model as its runtime calls it; of a path only the last part, for folders are nobody's business.
+
+    >>> plain_name("/home/me/models/llama-3-8b-q4.gguf"), plain_name("qwen/qwen3-8b")
+    ('llama-3-8b-q4.gguf', 'qwen/qwen3-8b')
+    """
+    if name.startswith(("/", "~", "./", "../", "\\\\")) or name[1:3] in (":\\", ":/"):
+        name = name.replace("\\", "/").rstrip("/").rpartition("/")[2]
+    return name[:200] or "unnamed"
+
+
+def reason_of(told: str) -> str:
+    """Why a request ended, in our words."""
+    return _REASONS.get(told, "other")
+
+
+def facts(**told: object) -> dict[str, str]:
+    """Those facts about a model that were told, as text."""
+    return {name: str(value)[:100] for name, value in told.items() if value not in (None, "", 0)}

@@ -1,0 +1,116 @@
+"""The sampler of model runtimes: puts what their watches read into rows. It asks nobody itself, and waits for nobody.
+
+Looking for them costs a machine without any 0.1 ms each 10 s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bus.series import Series
+from services.collector.runtime.candidates import Candidate
+from services.collector.runtime.finder import Finder
+from services.collector.runtime.processes import Processes
+from services.collector.runtime.reading import Reading
+from services.collector.runtime.watch import Watch
+from services.collector.sampler import NAN, Machine
+from services.collector.samplers.runtime import RUNTIMES
+
+EVERY_S = 2.0
+# The process sampler's table is used while it is fresh: it has every name already.
+_FRESH_S = 5.0
+
+
+class Runtimes:
+    """model.* of every runtime found, with the label `runtime`; what it does not tell is no column."""
+
+    name = "runtime"
+    group = "trend"
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._processes = Processes(machine.proc)
+        self._finder = Finder(RUNTIMES, self._candidates, self._ports, machine.event, self._every_s)
+        self._columns: tuple[Series, ...] = ()
+        self._known: dict[Watch, dict[str, dict[Series, None]]] = {}
+        """Watch → model → the series it once told: a column stays while its model does."""
+        self._finder.start()
+
+    @property
+    def detail(self) -> str:
+        """What was found: for the inventory."""
+        found = []
+        for watch in self._finder.watches:
+            if watch.gone:
+                continue
+            note = f", {watch.note}" if watch.note else ""
+            found.append(f"{watch.runtime.name} at port {watch.candidate.port}{note}")
+        return "; ".join(found) or "no runtime listens now"
+
+    def columns(self) -> tuple[Series, ...]:
+        return self._columns
+
+    def read(self, now_s: float) -> list[float]:
+        values: dict[Series, float] = {}
+        watches = [watch for watch in self._finder.watches if not watch.gone]
+        for watch in watches:
+            reading = watch.reading(now_s)
+            known = self._known.setdefault(watch, {})
+            if reading is None:
+                values |= {series: NAN for of_model in known.values() for series in of_model if series not in values}
+                continue
+            told = self._told(watch, reading)
+            for gone in known.keys() - told.keys():
+                del known[gone]
+            for name, found in told.items():
+                columns = known.setdefault(name, {})
+                columns |= {series: None for series, value in found.items() if value == value}
+                for series in columns:  # two runtimes with one model: the first has the series
+                    values.setdefault(series, found.get(series, NAN))
+        if len(self._known) > len(watches):
+            self._known = {watch: known for watch, known in self._known.items() if watch in watches}
+        if values.keys() != set(self._columns):
+            self._columns = tuple(values)
+        return [values[series] for series in self._columns]
+
+    def rest(self) -> None:
+        """Switched off: nobody is asked any more."""
+        self._finder.stop()
+
+    def _told(self, watch: Watch, reading: Reading) -> dict[str, dict[Series, float]]:
+        told = {name: model.values for name, model in reading.models.items()}
+        awake = [name for name, model in reading.models.items() if not model.asleep]
+        if len(awake) == 1 and watch.candidate.pid and self._machine.gpu.by_pid and reading.loads:
+            told[awake[0]] = self._on_gpu(watch, awake[0]) | told[awake[0]]
+        return told
+
+    def _on_gpu(self, watch: Watch, model: str) -> dict[Series, float]:
+        """What the driver says of the processes of a runtime with one model: all of it is that model's."""
+        util, memory, seen = 0.0, 0.0, False
+        for pid, (its_util, its_memory) in self._machine.gpu.by_pid.items():
+            if pid == watch.candidate.pid or watch.candidate.pid in self._processes.ancestors(pid):
+                util, memory, seen = util + its_util, memory + its_memory, True
+        if not seen:
+            return {}
+        labels = (("runtime", watch.runtime.name),)
+        return {
+            Series("model.vram_bytes", f"model:{model}", labels): memory,
+            Series("model.gpu_util_percent", f"model:{model}", labels): util,
+        }
+
+    def _candidates(self, now_s: float) -> Iterable[Candidate]:
+        board = self._machine.board
+        last = board.last if board else None
+        if last is not None and now_s - last.time_s < _FRESH_S:
+            names = [(process.pid, process.comm.decode("utf-8", "replace")) for process in list(last.counters)]
+        else:
+            names = self._processes.names()
+        own = set(self._machine.own_processes().at(now_s).values())
+        return [one for one in self._processes.candidates(names) if one.pid not in own]
+
+    def _every_s(self) -> float:
+        return float(str(self._machine.setting("collector.sampler.runtime.every_s", EVERY_S)))
+
+    def _ports(self) -> list[int]:
+        told = str(self._machine.setting("collector.sampler.runtime.ports", ""))
+        return [int(word) for word in told.replace(",", " ").split() if word.isdigit() and 0 < int(word) < 65536]

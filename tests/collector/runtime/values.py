@@ -1,0 +1,17 @@
+"""Shorthand for reading what a look found."""
+
+from __future__ import annotations
+
+from services.collector.runtime.reading import Reading
+
+
+def told(reading: Reading, model: str = "") -> dict[str, float]:
+    """`{"tps[type=total]": 45.0}` of one model, its runtime's label left out."""
+    name = model or next(iter(reading.models))
+    values = {}
+    for series, value in reading.models[name].values.items():
+        assert series.source == f"model:{name}"
+        assert dict(series.labels)["runtime"] == reading.runtime
+        labels = "".join(f"[{label}={text}]" for label, text in series.labels if label != "runtime")
+        values[series.metric.removeprefix("model.") + labels] = value
+    return values
