@@ -45,8 +45,11 @@ class Bursts:
         waiting.phase = phase
         waiting.groups += groups
         if self._timer is None:
-            # Not in this call: the client's bytes come first.
-            self._timer = self._loop.call_at(max(self._loop.time(), self._last_s + COALESCE_S), self.flush)
+            # Tokens after a pause go out at once, though not in this call: the client's bytes come first. That a
+            # prompt was sent waits for a frame, lest it delays the prompt's own first token.
+            now_s = self._loop.time()
+            due_s = max(now_s, self._last_s + COALESCE_S) if groups else now_s + COALESCE_S
+            self._timer = self._loop.call_at(due_s, self.flush)
 
     def flush(self) -> None:
         """Publish what waits."""

@@ -11,31 +11,20 @@ from collections.abc import AsyncIterator, Callable
 
 import aiohttp
 from aiohttp import web
-from multidict import CIMultiDict
 
 from services.tap import answers
 from services.tap.asked import LONGEST_PEEK, model_of
 from services.tap.dialects import generation
 from services.tap.finder import Finder
-from services.tap.headers import host_refused, to_client, to_runtime
+from services.tap.headers import first, host_refused, request_head
 from services.tap.meter import Meter
 from services.tap.record import Outcome
+from services.tap.reply import Reply
 from services.tap.routes import RouteTable, Way
-from services.tap.upstreams import Body, Upstreams
+from services.tap.upstreams import Answer, Body, NoAnswer, Upstreams
 
 # Bodies that are looked into at a time, in all: what comes beyond is passed on unread.
 _PEEK_BUDGET = 64 << 20
-
-
-class _Answer(web.StreamResponse):
-    """An answer whose headers are the runtime's alone."""
-
-    async def _prepare_headers(self) -> None:
-        given = frozenset(name.lower() for name in self.headers)
-        await super()._prepare_headers()
-        for added in ("server", "date", "content-type"):
-            if added not in given:
-                self.headers.popall(added, None)
 
 
 class Proxy:
@@ -84,19 +73,24 @@ class Proxy:
             route = f"/v1{wanted.ending}" if path.endswith(f"/v1{wanted.ending}") else wanted.ending
             meter.sent(wanted, route, model, way.upstream.runtime)
         outcome = Outcome.NO_ANSWER
+        answer: Answer | None = None
         try:
             answer = await self._ask(request, way, query, body)
-            if isinstance(answer, web.Response):
-                return answer
-            async with answer:
-                outcome = Outcome.TRUNCATED
-                response, whole = await self._relay(request, answer, meter)
-                outcome = Outcome.COMPLETE if whole else Outcome.TRUNCATED
-                return response
+            outcome = Outcome.TRUNCATED
+            reply = Reply(answer)
+            if await self._relay(request, reply, answer, meter):
+                outcome = Outcome.COMPLETE
+            return reply
+        except NoAnswer as error:
+            self.failed_total += 1
+            self._finder.soon()
+            return answers.no_runtime([way.upstream.url], str(error))
         except (asyncio.CancelledError, ConnectionError):
             outcome = Outcome.CLIENT_ABORT
             raise
         finally:
+            if answer is not None:
+                answer.close()
             if meter is not None:
                 meter.end(outcome)
 
@@ -129,34 +123,23 @@ class Proxy:
             way = self._table.choose(path, model)
         return way
 
-    async def _ask(
-        self, request: web.BaseRequest, way: Way, query: str, body: Body
-    ) -> aiohttp.ClientResponse | web.Response:
-        headers = to_runtime(request.headers.items(), way.upstream.authority)
-        try:
-            return await self._upstreams.send(request.method, way, query, headers, body)
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            self.failed_total += 1
-            self._finder.soon()
-            if isinstance(error, aiohttp.ClientConnectorError):
-                return answers.no_runtime([way.upstream.url], "the connection was refused")
-            if isinstance(error, aiohttp.ServerDisconnectedError | ConnectionError):
-                return answers.no_runtime([way.upstream.url], "it closed the connection before it answered")
-            return answers.no_runtime([way.upstream.url], f"its answer is no HTTP: {type(error).__name__}")
+    async def _ask(self, request: web.BaseRequest, way: Way, query: str, body: Body) -> Answer:
+        target = f"{way.path}?{query}" if query else way.path
+        length = request.content_length if not isinstance(body, bytes) else len(body)
+        if body is None:
+            length = 0
+        head = request_head(request.method, target, request.raw_headers, way.upstream.authority, length)
+        return await self._upstreams.send(way.upstream, request.method.encode(), head, body)
 
-    async def _relay(
-        self, request: web.BaseRequest, answer: aiohttp.ClientResponse, meter: Meter | None
-    ) -> tuple[web.StreamResponse, bool]:
-        """Pass the answer on as it comes; return it, and whether it came to its end."""
-        response = _Answer(
-            status=answer.status, reason=answer.reason, headers=CIMultiDict(to_client(answer.headers.items()))
-        )
-        writer = await response.prepare(request)
+    async def _relay(self, request: web.BaseRequest, reply: Reply, answer: Answer, meter: Meter | None) -> bool:
+        """Pass the answer on as it comes; return whether it came to its end."""
+        writer = await reply.prepare(request)
         assert writer is not None  # noqa: S101 - it was prepared just now
         if meter is not None:
-            meter.answered(
-                answer.status, answer.headers.get("Content-Type", ""), answer.headers.get("Content-Encoding", "")
-            )
+            headers = answer.headers
+            meter.answered(answer.status, first(headers, b"content-type"), first(headers, b"content-encoding"))
+            if reply.begun:
+                meter.data(reply.begun)
         content = answer.content
         try:
             while not content.at_eof():
@@ -166,14 +149,20 @@ class Proxy:
                 await writer.write(data)
                 if meter is not None:
                     meter.data(data)
-        except aiohttp.ClientError:
+        except (aiohttp.ClientPayloadError, aiohttp.ClientConnectionError) as error:
+            if isinstance(error, aiohttp.ClientConnectionResetError):
+                raise  # it was the client's connection
             # The same cut for the client: what came is sent, then the connection ends without the answer's end.
-            response.force_close()
+            if data := answer.came():
+                await writer.write(data)
+                if meter is not None:
+                    meter.data(data)
+            reply.force_close()
             if request.transport is not None:
                 request.transport.close()
-            return response, False
-        await response.write_eof()
-        return response, True
+            return False
+        await reply.write_eof()
+        return True
 
 
 async def _rest(parts: list[bytes], content: aiohttp.StreamReader) -> AsyncIterator[bytes]:

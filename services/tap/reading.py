@@ -49,4 +49,5 @@ class Reading:
                 groups += self._dialect.read(message, time_s)
             except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
                 self.malformed += 1
-        return groups
+        # The tokens of a whole answer have no arrival times, whatever the time of the answer.
+        return groups if self._framing.streamed else []

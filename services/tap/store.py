@@ -21,6 +21,7 @@ JOURNAL_ROWS = 10_000
 # A client that asks for embeddings in a loop may not fill the disk: about 150 MB.
 MOST_RECORDS = 500_000
 _DAY_US = 86_400_000_000
+_INSERT = "INSERT OR IGNORE INTO request (id, start_us, model, e2e_ms, record) VALUES (?, ?, ?, ?, ?)"
 
 
 class Store:
@@ -43,28 +44,20 @@ class Store:
     async def keep(self, records: Sequence[RequestRecord]) -> list[Row]:
         """Keep records, each id once; return their journal rows, to be published now."""
 
-        def write(_: peewee.SqliteDatabase) -> list[Row]:
-            return [row for record in records if (row := self._insert(record)) is not None]
+        def write(database: peewee.SqliteDatabase) -> list[Row]:
+            return [row for record in records if (row := self._insert(database, record)) is not None]
 
         rows = await self.database.run(write)
         if rows:
             self.head = (rows[-1].epoch, rows[-1].seq)
         return rows
 
-    def _insert(self, record: RequestRecord) -> Row | None:
+    def _insert(self, database: peewee.SqliteDatabase, record: RequestRecord) -> Row | None:
+        # Plain SQL: building the same by peewee takes five times as long, and the interpreter from the traffic.
         payload = record.SerializeToString()
-        added = (
-            RequestRow.insert(
-                id=record.id,
-                start_us=record.start_us,
-                model=record.model,
-                e2e_ms=record.e2e_ms if record.HasField("e2e_ms") else None,
-                record=payload,
-            )
-            .on_conflict_ignore()
-            .execute()
-        )
-        return self._journal.append(topics.request(record.model), payload) if added else None
+        e2e_ms = record.e2e_ms if record.HasField("e2e_ms") else None
+        added = database.execute_sql(_INSERT, (record.id, record.start_us, record.model, e2e_ms, payload))
+        return self._journal.append(topics.request(record.model), payload) if added.rowcount else None
 
     async def trim(self, max_age_days: float) -> int:
         """Remove records older than this, and the oldest beyond the most; return how many went."""

@@ -10,6 +10,7 @@ What it streams is told by the header `X-Script`, a JSON object:
     drop_after  close the connection after so many tokens, without an end
     wait_ms     before the first token          status    answer with this status and an error
     forever     never end                       line      one SSE line of so many bytes instead of tokens
+    stamp       each token says when it was made, in ns of the monotonic clock
     whole       one JSON, as for "stream": false
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 MODEL = "tiny-test-model"
@@ -21,6 +22,9 @@ def named(kind: str, **fields: object) -> bytes:
 
 
 def word(script: Script, index: int) -> str:
+    """The text of one token; with `stamp` the monotonic time in ns at which it was made."""
+    if script.get("stamp"):
+        return str(time.monotonic_ns())
     return str(script.get("text", " wört"))
 
 
