@@ -6,7 +6,10 @@ import {stepFor} from './columns.js';
 /** @typedef {import('../types').PlotSpec} PlotSpec */
 /** @typedef {import('../types').PlotColumns} PlotColumns */
 
+/** Of the first line; the others have no band, so their mean is enough. */
 const STATS = ['avg', 'min', 'max'];
+/** The same for every plot, so that a panel and its large chart share one answer. */
+const COLUMNS = 360;
 /** Two at a time: a day of raw rows is work for the aggregator, and live frames go first. */
 const AT_ONCE = 2;
 const LEAST_STEP_US = 100_000;
@@ -43,30 +46,47 @@ async function queryRange(base, token, query, signal) {
     }));
 }
 
+/** @typedef {(metric: string, stat: string, source: string) => ReturnType<typeof queryRange>} Ask */
+
 /**
- * @param {string} base @param {string} token @param {PlotSpec} spec
- * @param {number} from_us @param {number} to_us @param {AbortSignal} signal @returns {Promise<PlotColumns>}
+ * Asks each question of a view once, however many plots put it.
+ * @param {string} base @param {string} token @param {number} from_us @param {number} to_us @param {AbortSignal} signal @returns {Ask}
  */
-export async function historyColumns(base, token, spec, from_us, to_us, signal) {
-    const step_us = Math.max(stepFor(to_us - from_us, spec.columns), LEAST_STEP_US);
-    const first_us = Math.floor(from_us / step_us) * step_us;
+export function asker(base, token, from_us, to_us, signal) {
+    const {step_us, first_us} = gridOf(from_us, to_us);
+    const common = {start_us: String(first_us), end_us: String(Math.ceil(to_us)), step_us: String(step_us)};
+    /** @type {Map<string, ReturnType<typeof queryRange>>} */
+    const asked = new Map();
+    return (metric, stat, source) => {
+        const key = `${metric} ${stat} ${source}`;
+        const known = asked.get(key) ?? queued(() => queryRange(base, token, {metric, stat, ...(source ? {source} : {}), ...common}, signal));
+        asked.set(key, known);
+        return known;
+    };
+}
+
+/** @param {number} from_us @param {number} to_us */
+function gridOf(from_us, to_us) {
+    const step_us = Math.max(stepFor(to_us - from_us, COLUMNS), LEAST_STEP_US);
+    return {step_us, first_us: Math.floor(from_us / step_us) * step_us};
+}
+
+/** @param {Ask} ask @param {PlotSpec} spec @param {number} from_us @param {number} to_us @returns {Promise<PlotColumns>} */
+export async function historyColumns(ask, spec, from_us, to_us) {
+    const {step_us, first_us} = gridOf(from_us, to_us);
     const count = Math.ceil((to_us - first_us) / step_us) + 1;
     const origin_s = Math.floor(first_us / 1e6);
     const x = new Float64Array(count).map((_, at) => (first_us + (at + 0.5) * step_us) / 1e6 - origin_s);
     const place = (/** @type {number} */ end_us) => Math.round((end_us - first_us) / step_us) - 1;
-    const common = {start_us: String(first_us), end_us: String(Math.ceil(to_us)), step_us: String(step_us)};
-    const ask = (/** @type {string} */ metric, /** @type {string} */ stat, /** @type {string} */ source) =>
-        queued(() => queryRange(base, token, {metric, stat, ...(source ? {source} : {}), ...common}, signal));
-
-    const ys = await Promise.all(spec.lines.flatMap((line) => STATS.map(async (stat) => {
+    const ys = await Promise.all(spec.lines.flatMap((line, at) => STATS.map(async (stat) => {
         const column = new Float64Array(count).fill(NaN);
-        let series = await ask(line.metric, stat, line.source ?? '');
+        let series = await ask(line.metric, at ? 'avg' : stat, line.source ?? '');
         if (line.how === 'one') series = series.slice(0, 1);
         for (const {times, values} of series) {
             times.forEach((time, i) => {
-                const at = place(time), value = values[i], before = column[at];
-                if (at < 0 || at >= count || value !== value) return;
-                column[at] = before !== before ? value : line.how === 'max' ? Math.max(before, value) : before + value;
+                const slot = place(time), value = values[i], before = column[slot];
+                if (slot < 0 || slot >= count || value !== value) return;
+                column[slot] = before !== before ? value : line.how === 'max' ? Math.max(before, value) : before + value;
             });
         }
         return column;
@@ -78,9 +98,9 @@ export async function historyColumns(base, token, spec, from_us, to_us, signal) 
     };
 }
 
-/** @param {(metric: string, stat: string, source: string) => ReturnType<typeof queryRange>} ask @param {{metric: string, label: string}} spec @param {(end_us: number) => number} place @param {number} columns */
+/** @param {Ask} ask @param {{metric: string, label: string}} spec @param {(end_us: number) => number} place @param {number} columns */
 async function heat(ask, spec, place, columns) {
-    const series = await ask(spec.metric, 'avg', '');
+    const series = [...await ask(spec.metric, 'avg', '')];
     const labelOf = (/** @type {(typeof series)[0]} */ one) => one.key.labels.find((label) => label.name === spec.label)?.value ?? '';
     series.sort((a, b) => labelOf(a).localeCompare(labelOf(b), 'en', {numeric: true}));
     const cells = new Uint8Array(series.length * columns).fill(255);

@@ -8,7 +8,7 @@ import {PbfReader} from '../vendor/pbf/pbf.js';
 import {readLiveFrame} from '../gen/live.js';
 import {ROUND_EACH_MS, ServerClock, localNow_us} from './clock.js';
 import {plotColumns} from './columns.js';
-import {historyColumns} from './history.js';
+import {asker, historyColumns} from './history.js';
 import {Link, authorized} from './link.js';
 import {Rings} from './rings.js';
 
@@ -53,11 +53,11 @@ const receive = {
         link.start();
     },
     /** @param {{spec: PlotSpec}} message */
-    plot({spec}) { plots.set(spec.id, spec); refresh(); },
+    plot({spec}) { plots.set(spec.id, spec); refreshSoon(); },
     /** @param {{id: string}} message */
     unplot({id}) { plots.delete(id); },
     /** @param {{view: View, paused: boolean}} message */
-    view(message) { ({view, paused} = message); refresh(); },
+    view(message) { ({view, paused} = message); refreshSoon(); },
     /** @param {{hz: number}} message */
     rate({hz}) { columnsEach_ms = 1000 / hz; latestEach_ms = 1000 / hz; },
     /** @param {{sample: Record<string, number>}} message */
@@ -159,6 +159,13 @@ function drawHeld() {
     for (const spec of plots.values()) postColumns(plotColumns(rings, spec, from_us, to_us));
 }
 
+let refreshing = 0;
+/** All panels tell their width at once; that is one question, not one each. */
+function refreshSoon() {
+    clearTimeout(refreshing);
+    refreshing = setTimeout(refresh, 20);
+}
+
 /** Draws the view anew, from the rings or by asking. */
 function refresh() {
     asking?.abort();
@@ -167,8 +174,9 @@ function refresh() {
     if (held(from_us)) return drawHeld();
     if (!link) return;
     const own = asking = new AbortController();
+    const ask = asker(base, token, from_us, to_us, own.signal);
     for (const spec of plots.values()) {
-        historyColumns(base, token, spec, from_us, to_us, own.signal).then(postColumns, (error) => {
+        historyColumns(ask, spec, from_us, to_us).then(postColumns, (error) => {
             if (!own.signal.aborted) post({type: 'history-error', id: spec.id, reason: String(error?.message ?? error)});
         });
     }

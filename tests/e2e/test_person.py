@@ -82,9 +82,9 @@ def test_drag_zooms_all_charts_and_the_address_keeps_it(open_page: Open) -> None
     page = live(open_page())
     box = page.locator("#panel-focus .u-over").bounding_box()
     assert box
-    page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + 40)
+    page.mouse.move(box["x"] + box["width"] * 0.86, box["y"] + 40)
     page.mouse.down()
-    page.mouse.move(box["x"] + box["width"] * 0.9, box["y"] + 40, steps=4)
+    page.mouse.move(box["x"] + box["width"] * 0.97, box["y"] + 40, steps=4)
     page.mouse.up()
     wait_until(lambda: "#from=" in address_of(page), 2, "the range in the address")
     expect(page.locator("#panel-cpu footer")).to_contain_text(re.compile(r"\d\d:\d\d:\d\d to \d\d:\d\d:\d\d"))
