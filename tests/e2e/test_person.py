@@ -16,7 +16,7 @@ from tests.stack import Stack, wait_until
 def live(page: Page) -> Page:
     """The page once it shows values."""
     expect(page.locator("#panel-cpu .tile b")).to_have_text(NUMBER)
-    wait_until(lambda: pixels.of_token(page, "#panel-focus canvas", "--plot") > 0, 5, "a line in the large chart")
+    wait_until(lambda: pixels.of_token(page, "#panel-focus canvas", "--plot") > 0, 15, "a line in the large chart")
     return page
 
 
