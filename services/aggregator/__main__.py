@@ -1,6 +1,7 @@
 """The aggregator: rings → windows → chunks, and the live frame (DESIGN §5)."""
 
 import asyncio
+import re
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ from bus.journal.replay import Held, pull
 from bus.listening import ListeningPublisher
 from bus.service import run
 from bus.settings_mirror import Value
+from bus.supervision import LISTENER, SERVICES
 from services.aggregator.api import Answers, MetricsApi
 from services.aggregator.broadcast import LiveVoice, WindowVoice
 from services.aggregator.energy.board import Board
@@ -41,6 +43,9 @@ from services.aggregator.table import RING_S
 from services.aggregator.tiers import Limits
 
 NAME = "aggregator"
+_PROGRAMS = frozenset((*SERVICES, LISTENER))
+# A name becomes the path of a socket: one plain word.
+_WORD = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 # While nobody listens, messages are taken four times a second: a wake-up costs more than the message it brings.
 # Questions take what has come before they are answered.
 IDLE_LOOK_S = 0.25
@@ -77,12 +82,17 @@ async def aggregator(ctx: ServiceContext) -> AsyncIterator[None]:
     async def ask(producer: str, after: Position) -> Held:
         return await pull(ctx.channel(producer), JOURNAL, after.epoch, after.seq)
 
-    ingest = Ingest(rings, stored, ask, spread, ctx.log, recorder.flush)
+    def is_here(service: str) -> bool:
+        return _WORD.fullmatch(service) is not None and ctx.home.socket(service).exists()
+
+    ingest = Ingest(rings, stored, ask, spread, ctx.log, recorder.flush, is_here)
     figures = Figures(store)
     own = OwnFigures(ctx.samples, ingest, figures, lambda: ctx.subscriber.received)
 
     def on_health(_topic: str, payload: bytes) -> None:
         health = Health.FromString(payload)
+        if health.service not in _PROGRAMS and not is_here(health.service):
+            raise ValueError(f"no service {health.service[:40]!r} is here")
         ingest.on_health(health)
         spread.health(health)
 

@@ -102,6 +102,8 @@ class Inbox(Generic[Payload]):
         self.duplicates = 0
         self.gaps = 0
         self.lost = 0
+        self.foreign = 0
+        """Items that their producer does not know: damaged on the way, or said by somebody else."""
 
     # -- what goes in -------------------------------------------------------------------------
 
@@ -148,10 +150,12 @@ class Inbox(Generic[Payload]):
         for at, payload in items:
             if at > state.reached:
                 done += self._step(producer, state, at, payload)
-        # What was held back when the question went out lies in the producer's file or nowhere any more.
+        # A producer writes before it publishes: what was held back when the question went out and lies beyond its
+        # answer was never its own. One such message taken at its word would make all real ones look like old ones.
         for at in state.asked_with:
-            if (late := state.pending.pop(at, None)) is not None and at > state.reached:
-                done += self._step(producer, state, at, late)
+            if state.pending.pop(at, None) is not None and at > state.reached:
+                self.foreign += 1
+        state.heads = {epoch: seq for epoch, seq in state.heads.items() if Position(epoch, seq) <= state.reached}
         state.state = State.LEVEL
         state.pending = {at: payload for at, payload in state.pending.items() if at > state.reached}
         done += self._drain(producer, state)
@@ -173,6 +177,10 @@ class Inbox(Generic[Payload]):
         ]
 
     # -- what comes out -----------------------------------------------------------------------
+
+    def knows(self, producer: str) -> bool:
+        """Whether it was met, in this life or an earlier one."""
+        return producer in self._producers or producer in self._stored
 
     def reached(self, producer: str) -> Position:
         """Everything up to here was handed on."""

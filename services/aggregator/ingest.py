@@ -65,7 +65,11 @@ class Watcher(Protocol):
 
 
 class Ingest:
-    """Feeds the rings. `pull` asks a producer for its journal; it raises grpc.aio.AioRpcError where it cannot."""
+    """Feeds the rings. `pull` asks a producer for its journal; it raises grpc.aio.AioRpcError where it cannot.
+
+    `answers(name)`: whether a service of that name is there to be asked. Nobody else is met: each name would be
+    asked for ever.
+    """
 
     def __init__(
         self,
@@ -75,6 +79,7 @@ class Ingest:
         watcher: Watcher,
         log: ServiceLogger,
         make_room: MakeRoom,
+        answers: Callable[[str], bool] = lambda _: True,
     ) -> None:
         self._rings = rings
         self._stored = stored
@@ -82,6 +87,7 @@ class Ingest:
         self._watcher = watcher
         self._log = log
         self._make_room = make_room
+        self._answers = answers
         self._room_asked_s = float("-inf")
         self._inbox: Inbox[Item] = Inbox(stored, self._readable)
         self._commands: deque[Command[Item]] = deque()
@@ -104,6 +110,7 @@ class Ingest:
             "gaps_total": self._inbox.gaps,
             "lost_messages_total": self._inbox.lost,
             "rejected_total": self.rejected,
+            "foreign_total": self._inbox.foreign,
             "held_back": self._inbox.pending + len(self._commands),
         }
 
@@ -123,11 +130,13 @@ class Ingest:
         message = SampleBatch.FromString(payload)
         if not message.producer or not message.epoch or not message.seq:
             raise BadBatch("producer, epoch and seq must be named")
+        self._meet(message.producer)
         self._take(self._inbox.offer(message.producer, Position(message.epoch, message.seq), _item(message)))
 
     def on_event(self, _topic: str, payload: bytes) -> None:
         event = Event.FromString(payload)
         if event.seq:
+            self._meet(event.producer)
             self._take(self._inbox.offer(event.producer, Position(event.epoch, event.seq), event))
         else:
             self._watcher.event(event, stored=False)
@@ -135,7 +144,13 @@ class Ingest:
     def on_health(self, health: Health) -> None:
         heads = {head.epoch: head.seq for head in health.heads if head.journal == JOURNAL}
         if heads:
+            self._meet(health.service)
             self._take(self._inbox.heads(health.service, heads))
+
+    def _meet(self, producer: str) -> None:
+        """Raises BadBatch for a name that nobody answers to; a real one is heard of again with its next health."""
+        if not self._inbox.knows(producer) and not self._answers(producer):
+            raise BadBatch(f"no service {producer[:40]!r} is here to be asked")
 
     # -- obeying ------------------------------------------------------------------------------
 

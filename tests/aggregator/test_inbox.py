@@ -47,6 +47,27 @@ def test_gap_is_held_back_and_asked_for_once() -> None:
     assert applied(inbox.answered(P, Position(10, 2), items, Position(10, 1))) == [(10, n) for n in (3, 4, 5, 6)]
 
 
+def test_item_that_its_producer_does_not_know_is_dropped_and_the_real_ones_go_on() -> None:
+    """One turned bit in an epoch: believed, it would make every real item look like an old one."""
+    inbox = level(held=2)
+    forged = Position(99, 7)
+    assert inbox.offer(P, forged, "!") == [Ask(P, Position(10, 2))]
+    assert inbox.answered(P, Position(10, 2), [], Position(10, 1)) == []
+    assert inbox.reached(P) == (10, 2)
+    assert (inbox.foreign, inbox.pending, inbox.lost) == (1, 0, 0)
+    assert applied(inbox.offer(P, Position(10, 3), "c")) == [(10, 3)]
+
+
+def test_head_that_its_producer_does_not_know_counts_nothing_as_lost() -> None:
+    inbox = level(held=2)
+    assert inbox.heads(P, {10: 2, 11: 1 << 60}) == [Ask(P, Position(10, 2))]
+    assert inbox.answered(P, Position(10, 2), [], Position(10, 1)) == []
+    commands = inbox.offer(P, Position(12, 1), "x")  # the producer's next life
+    assert commands == [Ask(P, Position(10, 2))]
+    assert applied(inbox.answered(P, Position(10, 2), [(Position(12, 1), "x")], Position(10, 1))) == [(12, 1)]
+    assert inbox.lost == 0
+
+
 def test_lost_last_message_is_found_by_the_head_in_health() -> None:
     inbox = level(held=2)
     assert inbox.heads(P, {10: 2}) == []
@@ -59,7 +80,8 @@ def test_producer_that_was_known_is_asked_before_it_speaks_and_again_when_it_did
     assert inbox.meet(P) == []
     inbox.unanswered(P)
     assert inbox.offer(P, Position(10, 4), "d") == [Ask(P, START)]
-    assert applied(inbox.answered(P, START, [], START)) == [(10, 4)]
+    held = [(Position(10, 4), "d")]
+    assert applied(inbox.answered(P, START, held, Position(10, 4))) == [(10, 4)]
 
 
 def test_item_dropped_while_the_answer_travels_is_asked_for_not_counted_lost() -> None:

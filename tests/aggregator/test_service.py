@@ -185,7 +185,7 @@ async def test_live_frames_begin_with_a_key_frame_and_have_no_gap() -> None:
         await asyncio.to_thread(ear.wait_for, lambda messages: len(messages) > 100, PATIENCE_S, "frames")
         frames = [LiveFrame.FromString(payload) for _, payload in ear.messages]
         assert frames[0].key
-        assert frames[0].tables[0].series
+        assert next(frame for frame in frames if frame.tables).tables[0].series  # the first may know none yet
         assert [b.seq - a.seq for a, b in pairwise(frames)] == [1] * (len(frames) - 1)
         rows = [(table.id, t) for frame in frames if not frame.key for table in frame.tables for t in table.times_us]
         assert len(rows) == len(set(rows)), "a row left twice"
