@@ -19,6 +19,7 @@ from bus import topics
 from bus.clock import boot_us, wall_us
 from bus.transport import MAX_MESSAGE_BYTES, connected, endpoints
 from tests.attacks.mutants import DEEP, HOSTILE_NAME, Message, Mutator, nested
+from tests.faults.ledger import Ledger
 from tests.stack import Ear, Stack, wait_until
 
 SEED = 20260114
@@ -27,6 +28,7 @@ PROBE = "1/event/probe/"
 # So many, then a breath: the services shall read them, not the high-water mark drop them.
 _AT_ONCE = 250
 _PER_S = 4000
+_IN_STEP = 5000
 # What CURVE adds to a frame on the wire, rounded up.
 _BOX_BYTES = 64
 
@@ -146,21 +148,38 @@ def flood(stack: Stack, rogue: Rogue, count: int) -> None:
     for number in range(0, count, _AT_ONCE):
         for _ in range(_AT_ONCE):
             rogue.say(*mutator.next())
+        if number % _IN_STEP == 0:
+            rogue.arrived()
         ahead_s = number / _PER_S - (time.monotonic() - began_s)
         if ahead_s > 0:
             time.sleep(ahead_s)
-    rogue.arrived(60)
+    rogue.arrived()
     got = {service: int(now - received[service]) for service, now in witness.received().items() if now}
     took_s = time.monotonic() - began_s
     growth = witness.growth()
+    lost, real = lost_since(stack, wall_us())
     print(
         f"S14: {count} mutated messages (seed {SEED}) in {took_s:.0f} s, 0 crashes, most memory "
         + ", ".join(f"{service} {bytes_ / 2**20:+.1f} MiB" for service, bytes_ in growth.items())
-        + f"; heard by {got}"
+        + f"; heard by {got}; of {real} real samples after it {lost} were lost"
     )
     assert max(growth.values()) < GROWTH_BYTES
+    assert real > 0
+    assert lost == 0
 
 
+def lost_since(stack: Stack, since_us: int) -> tuple[int, int]:
+    """(lost, published): what services measured in the seconds after, end to end."""
+    ear = Ear(stack.home, (topics.health("collector"),))
+    ear.wait_for(lambda messages: len(messages) > 3, 10, "a few seconds of real samples")
+    ear.close()
+    ledger = Ledger(stack.home)
+    balance = ledger.settle()
+    lost = sum(count for (_, time_us, _), count in balance.missing.items() if time_us > since_us)
+    return lost, sum(count for (_, time_us, _), count in ledger.samples.items() if time_us > since_us)
+
+
+@pytest.mark.timeout(300)
 def test_mutated_messages_crash_nothing_and_fill_no_memory(stack: Stack, rogue: Rogue) -> None:
     flood(stack, rogue, 100_000)
 
