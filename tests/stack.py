@@ -1,6 +1,7 @@
 """The real stack for tests: supervisord and all services on a home and a port block of their own."""
 
 import contextlib
+import ctypes
 import os
 import secrets
 import shutil
@@ -29,6 +30,11 @@ from bus.supervision import LISTENER, SERVICES, render_supervisor_conf
 from bus.transport import endpoints
 
 START_S = 30.0
+
+
+def _die_with_parent() -> None:
+    """A test that is killed takes its stack along."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
 def free_port_base() -> int:
@@ -126,6 +132,7 @@ class Stack:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
         )
 
     @property
