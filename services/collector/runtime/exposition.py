@@ -13,6 +13,9 @@ class Point(NamedTuple):
     value: float
 
 
+MOST_CHARACTERS = 512 * 1024
+"""Of lines that were asked for. vLLM with eight engines has 100,000; the parser takes half a second for a million."""
+
 Page = dict[str, list[Point]]
 """Name without `_total` → its samples. Exporters disagree about that ending, and the parser adds it."""
 
@@ -25,7 +28,13 @@ def read(body: bytes, wanted: tuple[str, ...]) -> Page:
     """
     # The parser looks at every character: half a millisecond a kilobyte. What nobody asked for stays unread.
     starts = wanted + tuple(f"# TYPE {name}" for name in wanted)
-    lines = [line for line in body.decode("utf-8", "replace").splitlines() if line.startswith(starts)]
+    lines, room = [], MOST_CHARACTERS
+    for line in body.decode("utf-8", "replace").splitlines():
+        if line.startswith(starts):
+            room -= len(line)
+            if room < 0:
+                break
+            lines.append(line)
     page: Page = {}
     try:
         for name, point in _parse(lines):

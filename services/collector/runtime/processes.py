@@ -58,6 +58,8 @@ class Processes:
     def __init__(self, proc: Path) -> None:
         self._proc = str(proc)
         self._known: dict[tuple[int, str], str] = {}
+        self._names: dict[str, str] = {}
+        self._turn = 0
 
     def candidates(self, names: Iterable[tuple[int, str]]) -> list[Candidate]:
         """The loopback ports of the runtimes among these (pid, name).
@@ -87,14 +89,16 @@ class Processes:
         return candidates
 
     def names(self) -> list[tuple[int, str]]:
-        """(pid, name) of every process: for machines whose process table nobody else reads."""
-        found = []
-        for entry in os.listdir(self._proc):
-            if entry.isdigit():
-                comm = self._read(f"{entry}/comm").strip()
-                if comm:
-                    found.append((int(entry), comm))
-        return found
+        """(pid, name) of every process: for machines whose process table nobody else reads.
+
+        A name is read again each sixth time: a process may become another program.
+        """
+        self._turn += 1
+        if self._turn % 6 == 0:
+            self._names.clear()
+        living = [entry for entry in os.listdir(self._proc) if entry.isdigit()]
+        self._names = {entry: self._names.get(entry) or self._read(f"{entry}/comm").strip() for entry in living}
+        return [(int(entry), comm) for entry, comm in self._names.items() if comm]
 
     def ancestors(self, pid: int) -> list[int]:
         """Parent, grandparent … without init."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from bus.series import Series
 from services.collector.runtime.histogram import mean, quantile
 from services.collector.runtime.past import Past
+from services.collector.sampler import NAN
 
+MOST_MODELS = 64
+"""A runtime that tells of more keeps the first ones: each is a table of a dozen series."""
 STREAM, TOTAL = "stream", "total"
 """Values of the label `type` of a rate: of one request's stream (llama.cpp), or of all streams together (vLLM)."""
 COMPUTED, ALL = "computed", "all"
@@ -22,6 +26,8 @@ class Model:
 
     name: str
     asleep: bool = False
+    used: object = None
+    """Changes whenever somebody uses the model; None where that cannot be told."""
     info: dict[str, str] = field(default_factory=dict)
     """quantisation, parameters, context_length, size_bytes, version … as far as they are told."""
     values: dict[Series, float] = field(default_factory=dict)
@@ -44,6 +50,9 @@ class Reading:
     def model(self, name: str) -> Model:
         """The model of this name, made where it is new."""
         name = plain_name(name)
+        if name not in self.models and len(self.models) >= MOST_MODELS:
+            self.note = f"it tells of more than {MOST_MODELS} models; the others are left out"
+            return Model(name)
         return self.models.setdefault(name, Model(name))
 
     def put(self, name: str, metric: str, value: float | None, **labels: str) -> None:
@@ -51,7 +60,8 @@ class Reading:
         if value is not None:
             model = self.model(name)
             sorted_labels = tuple(sorted((labels | {"runtime": self.runtime}).items()))
-            model.values[Series(f"model.{metric}", f"model:{model.name}", sorted_labels)] = value
+            series = Series(f"model.{metric}", f"model:{model.name}", sorted_labels)
+            model.values[series] = value if math.isfinite(value) else NAN
 
     def put_times(self, name: str, metric: str, past: Past, histogram: str) -> None:
         """Mean and quantiles of a histogram of seconds over the last minute, in ms."""
@@ -70,7 +80,7 @@ def plain_name(name: str) -> str:
     """
     if name.startswith(("/", "~", "./", "../", "\\\\")) or name[1:3] in (":\\", ":/"):
         name = name.replace("\\", "/").rstrip("/").rpartition("/")[2]
-    return name[:200] or "unnamed"
+    return "".join(letter if letter.isprintable() else "?" for letter in name[:200]) or "unnamed"
 
 
 def reason_of(told: str) -> str:
@@ -80,4 +90,8 @@ def reason_of(told: str) -> str:
 
 def facts(**told: object) -> dict[str, str]:
     """Those facts about a model that were told, as text."""
-    return {name: str(value)[:100] for name, value in told.items() if value not in (None, "", 0)}
+    return {
+        name: "".join(letter for letter in str(value)[:100] if letter.isprintable())
+        for name, value in told.items()
+        if value not in (None, "", 0)
+    }

@@ -10,13 +10,15 @@ from collections.abc import Iterable
 from bus.series import Series
 from services.collector.runtime.candidates import Candidate
 from services.collector.runtime.finder import Finder
+from services.collector.runtime.idleness import Idleness
 from services.collector.runtime.processes import Processes
-from services.collector.runtime.reading import Reading
+from services.collector.runtime.reading import Model, Reading
 from services.collector.runtime.watch import Watch
 from services.collector.sampler import NAN, Machine
 from services.collector.samplers.runtime import RUNTIMES
 
 EVERY_S = 2.0
+IDLE_MIN = 15.0
 # The process sampler's table is used while it is fresh: it has every name already.
 _FRESH_S = 5.0
 
@@ -34,6 +36,7 @@ class Runtimes:
         self._columns: tuple[Series, ...] = ()
         self._known: dict[Watch, dict[str, dict[Series, None]]] = {}
         """Watch → model → the series it once told: a column stays while its model does."""
+        self._idleness = Idleness(machine.event, self._idle_s)
         self._finder.start()
 
     @property
@@ -52,6 +55,7 @@ class Runtimes:
 
     def read(self, now_s: float) -> list[float]:
         values: dict[Series, float] = {}
+        models: list[tuple[str, Model, float]] = []
         watches = [watch for watch in self._finder.watches if not watch.gone]
         for watch in watches:
             reading = watch.reading(now_s)
@@ -60,6 +64,7 @@ class Runtimes:
                 values |= {series: NAN for of_model in known.values() for series in of_model if series not in values}
                 continue
             told = self._told(watch, reading)
+            models += [(reading.runtime, model, _held(told[name])) for name, model in reading.models.items()]
             for gone in known.keys() - told.keys():
                 del known[gone]
             for name, found in told.items():
@@ -67,6 +72,7 @@ class Runtimes:
                 columns |= {series: None for series, value in found.items() if value == value}
                 for series in columns:  # two runtimes with one model: the first has the series
                     values.setdefault(series, found.get(series, NAN))
+        self._idleness.observe(models, now_s)
         if len(self._known) > len(watches):
             self._known = {watch: known for watch, known in self._known.items() if watch in watches}
         if values.keys() != set(self._columns):
@@ -111,6 +117,15 @@ class Runtimes:
     def _every_s(self) -> float:
         return float(str(self._machine.setting("collector.sampler.runtime.every_s", EVERY_S)))
 
+    def _idle_s(self) -> float:
+        return 60.0 * float(str(self._machine.setting("collector.sampler.runtime.idle_min", IDLE_MIN)))
+
     def _ports(self) -> list[int]:
         told = str(self._machine.setting("collector.sampler.runtime.ports", ""))
         return [int(word) for word in told.replace(",", " ").split() if word.isdigit() and 0 < int(word) < 65536]
+
+
+def _held(values: dict[Series, float]) -> float:
+    """GPU memory of a model; 0 where it is not known."""
+    held = next((value for series, value in values.items() if series.metric == "model.vram_bytes"), 0.0)
+    return held if held == held else 0.0

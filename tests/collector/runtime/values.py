@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bus.catalogue import catalogue
 from services.collector.runtime.reading import Reading
 
 
@@ -10,6 +11,7 @@ def told(reading: Reading, model: str = "") -> dict[str, float]:
     name = model or next(iter(reading.models))
     values = {}
     for series, value in reading.models[name].values.items():
+        assert set(dict(series.labels)) <= set(catalogue()[series.metric].labels)
         assert series.source == f"model:{name}"
         assert dict(series.labels)["runtime"] == reading.runtime
         labels = "".join(f"[{label}={text}]" for label, text in series.labels if label != "runtime")

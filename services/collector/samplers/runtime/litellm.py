@@ -6,13 +6,15 @@ a team are not read: samples are added up over everything but the model.
 
 from __future__ import annotations
 
+from itertools import islice
+
 from services.collector.runtime import exposition
 from services.collector.runtime.candidates import Candidate, First
 from services.collector.runtime.door import Door
 from services.collector.runtime.exposition import Page, Point
 from services.collector.runtime.histogram import gather
 from services.collector.runtime.past import Past
-from services.collector.runtime.reading import ALL, Reading
+from services.collector.runtime.reading import ALL, MOST_MODELS, Reading
 
 _E2E = "litellm_request_total_latency_metric"
 _TTFT = "litellm_llm_api_time_to_first_token_metric"
@@ -51,7 +53,9 @@ class Litellm:
             )
             return reading
         page = exposition.read(answer.body, WANTED)
-        for name, part in _by_model(page).items():
+        parts = dict(islice(_by_model(page).items(), MOST_MODELS))
+        self._pasts = {name: past for name, past in self._pasts.items() if name in parts}
+        for name, part in parts.items():
             past = self._pasts.setdefault(name, Past())
             past.add(now_s, {}, {ours: gather(part, *theirs) for ours, theirs in _TIMES.items()})
             reading.put(name, "tokens_total", exposition.total(part, *_OUTPUT))

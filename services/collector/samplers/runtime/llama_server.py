@@ -151,6 +151,7 @@ class LlamaServer:
                 sleeps = "--sleep-idle-seconds" in status.args
                 self._look_at_model(door, now_s, reading, listed, props, query, sleeps)
         reading.loading = frozenset(loading)
+        self._pasts = {name: past for name, past in self._pasts.items() if name in reading.models}
 
     def _look_at_model(
         self, door: Door, now_s: float, reading: Reading, listed: Listed, props: Props, query: str, sleeps: bool | None
@@ -195,6 +196,7 @@ class LlamaServer:
             counters["prompts"] = counters["prompt_tokens_cached_total"] + counters["prompt_tokens_total"]
         past.add(now_s, counters, life=answer.life)
         running = exposition.total(page, "llamacpp:requests_processing")
+        model.used = (counters["tokens_predicted_total"], running)
         reading.put(name, "requests_running", running)
         reading.put(name, "requests_waiting", exposition.total(page, "llamacpp:requests_deferred"))
         reading.put(name, "batch_size", exposition.total(page, "llamacpp:n_busy_slots_per_decode"))

@@ -66,6 +66,7 @@ class Ollama:
                 size_bytes=int(loaded.size),
                 version=self._version,
             )
+            model.used = loaded.expires_at  # put off by each request
             reading.put(loaded.name, "vram_bytes", loaded.size_vram)
             if loaded.size_vram is not None and loaded.size > 0.0:
                 reading.put(loaded.name, "gpu_share_ratio", loaded.size_vram / loaded.size)

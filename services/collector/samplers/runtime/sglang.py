@@ -149,6 +149,7 @@ class Sglang:
         life = exposition.total(page, "process_start_time_seconds")
         past.add(now_s, counters, {ours: gather(page, *theirs) for ours, theirs in _TIMES.items()}, str(life))
         running = by_scheduler(page, "sglang:num_running_reqs")
+        reading.model(name).used = (counters["tokens"], running)
         reading.put(name, "requests_running", running)
         reading.put(name, "requests_waiting", by_scheduler(page, "sglang:num_queue_reqs"))
         reading.put(name, "batch_size", running)

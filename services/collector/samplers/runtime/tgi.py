@@ -92,6 +92,7 @@ class Tgi:
             {ours: gather(page, *theirs) for ours, theirs in _TIMES.items()},
         )
         batch = exposition.total(page, "tgi_batch_current_size")
+        reading.model(name).used = (tokens, batch)
         reading.put(name, "requests_running", batch)
         reading.put(name, "batch_size", batch)
         reading.put(name, "requests_waiting", exposition.total(page, "tgi_queue_size"))

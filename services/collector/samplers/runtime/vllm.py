@@ -10,7 +10,7 @@ from services.collector.runtime.door import Door, Refused
 from services.collector.runtime.exposition import Page
 from services.collector.runtime.histogram import gather
 from services.collector.runtime.past import Past
-from services.collector.runtime.reading import ALL, TOTAL, Reading, facts, reason_of
+from services.collector.runtime.reading import ALL, MOST_MODELS, TOTAL, Reading, facts, reason_of
 from services.collector.sampler import NAN
 
 _COUNTERS = {
@@ -85,7 +85,9 @@ class Vllm:
         if not answer.good:
             raise Refused("/metrics", answer.status)
         page = exposition.read(answer.body, WANTED)
-        for name in _models(page):
+        names = _models(page)[:MOST_MODELS]
+        self._pasts = {name: past for name, past in self._pasts.items() if name in names}
+        for name in names:
             self._read(reading, name, _of_model(page, name), now_s)
         return reading
 
@@ -103,6 +105,7 @@ class Vllm:
         life = exposition.total(page, "process_start_time_seconds")
         past.add(now_s, counters, {ours: gather(page, *theirs) for ours, theirs in _TIMES.items()}, str(life))
         running = exposition.total(page, "vllm:num_requests_running")
+        reading.model(name).used = (counters["tokens"], running)
         reading.put(name, "requests_running", running)
         reading.put(name, "requests_waiting", exposition.total(page, "vllm:num_requests_waiting"))
         reading.put(name, "batch_size", running)

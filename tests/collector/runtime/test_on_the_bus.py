@@ -1,0 +1,79 @@
+"""The real collector on a real bus finds a runtime at a port that a person named, reads it, and sees it go."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Iterator
+
+import pytest
+from wfmonitor.v1.event_pb2 import Event
+from wfmonitor.v1.sample_pb2 import SampleBatch
+from wfmonitor.v1.settings_service_pb2 import ChangeRequest, ChangeResponse
+from wfmonitor.v1.settings_service_pb2_grpc import SettingsServiceStub
+
+from bus import topics
+from bus.rpc import open_channel
+from bus.series import from_key
+from tests.collector.runtime.standin_runtime import StandIn, never, recorded
+from tests.stack import Ear, Stack
+
+SOURCE = "model:llama3:8b-instruct"
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    stack = Stack(services=("forwarder", "governance", "collector"))
+    stack.start(wait=False)
+    try:
+        stack.wait_ready("forwarder", "governance", "collector")
+        yield stack
+    finally:
+        stack.stop()
+        stack.remove()
+
+
+def name_port(stack: Stack, port: int) -> None:
+    async def ask() -> None:
+        async with open_channel(stack.home, "governance") as channel:
+            request = ChangeRequest(
+                key="collector.sampler.runtime.ports", value=f'"{port}"', actor="person:test", wait_s=5.0
+            )
+            response: ChangeResponse = await SettingsServiceStub(channel).Change(request, timeout=10.0)
+            assert response.result.applied
+
+    asyncio.run(ask())
+
+
+def events(messages: list[tuple[str, bytes]]) -> dict[str, Event]:
+    found = (Event.FromString(payload) for topic, payload in messages if topic.startswith(topics.EVENTS))
+    return {event.kind: event for event in found}
+
+
+def test_runtime_comes_tells_and_goes(stack: Stack) -> None:
+    pages = {
+        "/v1/models": b'{"object":"list","data":[{"id":"llama3:8b-instruct","owned_by":"vllm"}]}',
+        "/version": b'{"version":"0.11.0"}',
+        "/metrics": recorded("vllm_0.11_1.txt").replace(b"Qwen/Qwen3-8B", b"llama3:8b-instruct"),
+    }
+    ear = Ear(stack.home, (topics.sample(SOURCE), topics.EVENTS))
+    try:
+        with StandIn(dict(pages), never) as runtime:
+            name_port(stack, runtime.port)
+            ear.wait_for(lambda messages: "model_info" in events(messages), 25.0, "the model")
+            ear.wait_for(lambda messages: any(topic == topics.sample(SOURCE) for topic, _ in messages), 10.0, "a row")
+        ear.wait_for(lambda messages: "runtime_gone" in events(messages), 15.0, "its end")
+        with ear.changed:
+            told = events(ear.messages)
+            rows = [
+                SampleBatch.FromString(payload) for topic, payload in ear.messages if topic == topics.sample(SOURCE)
+            ]
+    finally:
+        ear.close()
+    assert told["runtime_come"].attributes["runtime"] == "vllm"
+    assert told["model_unload"].source == SOURCE
+    named = next(row for row in rows if row.series)
+    columns = [str(from_key(key, SOURCE)) for key in named.series]
+    values = dict(zip(columns, named.values, strict=True))
+    assert values[f"model.tokens_total[runtime=vllm]@{SOURCE}"] == 5000.0
+    assert any(not math.isnan(value) for value in values.values())
