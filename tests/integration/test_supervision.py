@@ -1,0 +1,188 @@
+"""supervisord and the listener with the real stack: words of a person, health, back-off, signals."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import grpc
+import psutil
+import pytest
+from wfmonitor.v1.event_pb2 import Event
+from wfmonitor.v1.health_pb2 import ServiceState
+from wfmonitor.v1.metrics_service_pb2 import ListEventsRequest
+from wfmonitor.v1.metrics_service_pb2_grpc import MetricsServiceStub
+
+from bus import topics
+from bus.clock import wall_us
+from bus.home import REPOSITORY
+from bus.supervision import LISTENER
+from tests.stack import Stack, wait_until
+
+DRAIN_S = 2.0
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    with Stack() as running:
+        yield running
+
+
+def ctl(stack: Stack, *words: str) -> str:
+    """supervisorctl as a person calls it; returns what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "supervisor.supervisorctl", "-c", str(stack.home.root / "supervisor.conf"), *words],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    return done.stdout + done.stderr
+
+
+def events(stack: Stack, kind: str, service: str) -> list[Event]:
+    found = [Event.FromString(payload) for topic, payload in stack.ear.messages[:] if topic == topics.event(kind)]
+    return [event for event in found if event.source == f"monitor:{service}"]
+
+
+def test_status_names_every_program_running(stack: Stack) -> None:
+    status = ctl(stack, "status")
+    for program in (*stack.services, LISTENER):
+        assert re.search(rf"^{program}\s+RUNNING", status, re.MULTILINE), status
+
+
+def test_stop_start_and_restart_by_supervisorctl(stack: Stack) -> None:
+    assert "collector: stopped" in ctl(stack, "stop", "collector")
+    assert "STOPPED" in ctl(stack, "status", "collector")
+    stack.ear.wait_for(lambda _: bool(events(stack, "stopped", "collector")), 5, "the event of the stop")
+    began_us = wall_us()
+    assert "collector: started" in ctl(stack, "start", "collector")
+    stack.wait_ready("collector", after_us=began_us)
+    pid, began_us = stack.pid("gateway"), wall_us()
+    ctl(stack, "restart", "gateway")
+    stack.wait_ready("gateway", after_us=began_us)
+    assert stack.pid("gateway") != pid
+
+
+def test_tail_shows_the_log(stack: Stack) -> None:
+    assert "info aggregator: ready" in ctl(stack, "tail", "aggregator")
+
+
+def test_every_service_beats_each_second_with_its_heads(stack: Stack) -> None:
+    for service in stack.services:
+        before = len(stack.healths(service))
+        stack.ear.wait_for(
+            lambda _, service=service, before=before: len(stack.healths(service)) >= before + 3,  # type: ignore[misc]
+            15,
+            f"three heartbeats of {service}",
+        )
+        health = stack.healths(service)[-1]
+        assert health.pid == stack.pid(service)
+        assert health.state == ServiceState.SERVICE_STATE_READY
+    assert any(head.journal == "samples" and head.seq for head in stack.healths("collector")[-1].heads)
+    assert any(head.journal == "events" for head in stack.healths("governance")[-1].heads)
+
+
+def test_a_killed_service_is_said_down_started_again_and_marked_once(stack: Stack) -> None:
+    known = {event.id for event in events(stack, "restart", "collector")}
+    began_us = wall_us()
+    pid = stack.kill("collector")
+    stack.wait_ready("collector", after_us=began_us)
+    down = [h for h in stack.healths("collector") if h.state == ServiceState.SERVICE_STATE_DOWN and h.pid == pid]
+    assert down
+    assert "killed by a signal" in down[-1].reason
+
+    def kept() -> list[Event]:
+        with grpc.insecure_channel(f"unix:{stack.home.socket('aggregator')}") as channel:
+            request = ListEventsRequest(start_us=began_us, kind="restart")
+            return list(MetricsServiceStub(channel).ListEvents(request, timeout=5).events)
+
+    wait_until(lambda: bool(kept()), 10, "the restart to be kept for the charts")
+    # It is told each second for a while; it stands there once.
+    (event,) = [one for one in kept() if one.source == "monitor:collector"]
+    assert event.id not in known
+    assert event.attributes["pid"] == str(pid)
+
+
+@pytest.mark.parametrize("service", ["governance", "collector", "aggregator", "gateway", "forwarder"])
+def test_sigterm_drains_in_two_seconds_and_leaves_no_socket(stack: Stack, service: str) -> None:
+    pid = stack.pid(service)
+    began_s = time.monotonic()
+    rpc = stack.supervisor.supervisor
+    rpc.stopProcess(service)
+    took_s = time.monotonic() - began_s
+    info = rpc.getProcessInfo(service)
+    assert isinstance(info, dict)
+    assert info["exitstatus"] == 0, stack.log_tail(service)
+    assert not stack.home.socket(service).exists()
+    began_us = wall_us()
+    rpc.startProcess(service, False)
+    stack.wait_ready(service, after_us=began_us)
+    print(f"{service} (pid {pid}) drained in {took_s:.2f} s")
+    # supervisord looks once a second whether a child has ended.
+    assert took_s <= DRAIN_S + 1.0
+
+
+def test_sighup_reloads_and_nothing_stops(stack: Stack) -> None:
+    for service in stack.services:
+        pid = stack.kill(service, signal.SIGHUP)
+        before = len(stack.healths(service))
+        stack.ear.wait_for(
+            lambda _, service=service, before=before: len(stack.healths(service)) >= before + 2,  # type: ignore[misc]
+            15,
+            f"heartbeats of {service} after SIGHUP",
+        )
+        assert stack.pid(service) == pid
+        assert stack.healths(service)[-1].pid == pid
+    assert "reloading" in stack.log_tail("collector")
+
+
+def test_the_listener_killed_is_back_and_restarts_what_died_meanwhile(stack: Stack) -> None:
+    began_us = wall_us()
+    stack.kill(LISTENER)
+    stack.kill("collector")
+    stack.wait_ready(LISTENER, "collector", after_us=began_us)
+
+
+def test_a_service_that_cannot_start_is_tried_again_with_longer_waits_and_asks_for_help(stack: Stack) -> None:
+    """The reason it kept is in the events; mended, it comes back by itself."""
+    keys = stack.home.keys / "service.key"
+    whole = keys.read_bytes()
+    began_us = wall_us()
+    keys.write_bytes(b"broken")
+    try:
+        stack.kill("collector")
+        stack.ear.wait_for(
+            lambda _: bool(events(stack, "restart_loop", "collector")), 60, "the event that asks for a person"
+        )
+    finally:
+        keys.write_bytes(whole)
+    (loop, *_) = events(stack, "restart_loop", "collector")
+    assert "service.key is damaged" in loop.attributes["reason"]
+    assert "remove the file" in loop.attributes["reason"]
+    assert "collector.log" in loop.attributes["mend"]
+    stack.wait_ready("collector", after_us=began_us, timeout_s=60)
+
+
+def test_what_supervisord_leaves_behind_ends_by_itself(stack: Stack) -> None:
+    """kill -9 of supervisord alone: its services end, so that the next one does not meet locks held."""
+    pids = [stack.pid(service) for service in (*stack.services, LISTENER)]
+    os.kill(stack.supervisor_pid, signal.SIGKILL)
+
+    def all_gone() -> bool:
+        return not any(_runs(pid) for pid in pids)
+
+    wait_until(all_gone, 10, "the services to end after their supervisor")
+    began_us = wall_us()
+    stack.launch()
+    stack.wait_ready(*stack.services, LISTENER, after_us=began_us)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
