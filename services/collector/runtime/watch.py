@@ -44,6 +44,8 @@ class Watch:
         self.gone = False
         self.note = ""
         """What is not told, and the mend; "" where all is."""
+        self.fault = ""
+        """Why the last look failed: passing, so it is in no inventory."""
         self._every_s = every_s
         self._history = History(runtime.name, candidate.port, event)
         self._latest: tuple[Reading, float] | None = None
@@ -84,24 +86,23 @@ class Watch:
                 self._history.ended()
             return _REFUSED_S
         except Refused as refused:
-            self._refusals = 0
-            self.note = "it wants an API key" if refused.status in (401, 403) else str(refused)
-            self._failures += 1
-            return _FORBIDDEN_S if refused.status in (401, 403) else self._back_off()
+            if refused.status in (401, 403):
+                self.note, self._refusals = "it wants an API key", 0
+                return _FORBIDDEN_S
+            return self._failed(str(refused))
         except (Slow, Faulty) as error:
-            self._refusals = 0
-            self.note = str(error)
-            self._failures += 1
-            return self._back_off()
+            return self._failed(str(error))
         except Exception as error:  # a fault of ours: this runtime is not read, the others are
-            self.note = f"{type(error).__name__} while reading it"
-            self._failures += 1
-            return self._back_off()
+            return self._failed(f"{type(error).__name__} while reading it")
         self._failures = self._refusals = 0
-        self.note = reading.note
+        self.note, self.fault = reading.note, ""
         self._latest = reading, time.monotonic()
         self._history.observe(reading, now_s)
         return _LOADING_S if reading.loading else self._every_s()
 
-    def _back_off(self) -> float:
+    def _failed(self, fault: str) -> float:
+        """It answers, but not well: nothing to call it gone for."""
+        self.fault = fault
+        self._refusals = 0
+        self._failures += 1
         return min(self._every_s() * 2.0 ** min(self._failures, 8), _LONGEST_S)

@@ -51,7 +51,7 @@ def test_back_off_doubles_to_half_a_minute_and_nothing_is_called_gone(error: Exc
     assert pauses == [2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0, 2.0]
     assert not one.gone
     assert told.kinds() == ["runtime_come"]
-    assert one.note == ""
+    assert (one.note, one.fault) == ("", ""), "what passes is not in the inventory"
 
 
 def test_key_that_is_missing_is_said_and_not_asked_for_every_second() -> None:
