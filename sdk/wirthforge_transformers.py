@@ -3,16 +3,18 @@
     from wirthforge_probe import Probe
     from wirthforge_transformers import ProbeStreamer
 
-    streamer = ProbeStreamer(Probe(), "Qwen/Qwen3-0.6B", topk=20)
-    model.generate(**inputs, streamer=streamer, logits_processor=streamer.watch())
+    with ProbeStreamer(Probe(), "Qwen/Qwen3-0.6B", topk=20) as streamer:
+        model.generate(**inputs, streamer=streamer, logits_processor=streamer.watch())
 
-`inner` is a streamer of yours that gets everything first. With `topk`, `watch()` reads that many candidates a token
-from the logits, before temperature and filters: one copy from the GPU each token, so leave it out where speed is all.
-One sequence at a time, as with every streamer; a batch passes through unmeasured. Token ids never reach the probe.
+Leaving the `with` ends what a failed `generate` left open. `inner` is a streamer of yours that gets everything first.
+With `topk`, `watch()` reads that many candidates a token from the logits, before temperature and filters: one copy
+from the GPU each token, so leave it out where speed is all. One sequence at a time, as with every streamer; a batch
+passes through unmeasured. Token ids never reach the probe.
 """
 
 from __future__ import annotations
 
+from types import TracebackType
 from typing import Any
 
 from wirthforge_probe import Generation, Probe
@@ -54,11 +56,23 @@ class ProbeStreamer:
 
     def end(self) -> None:
         """transformers: nothing more comes. Why it ended it does not say."""
-        if self._generation is not None:
-            self._generation.finish()
-        self._begun, self._generation = False, None
+        self._finish("", "")
         if self._inner is not None:
             self._inner.end()
+
+    def _finish(self, reason: str, error: str) -> None:
+        if self._generation is not None:
+            self._generation.finish(reason, error)
+        self._begun, self._generation = False, None
+
+    def __enter__(self) -> ProbeStreamer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self._finish("error" if issubclass(kind, Exception) else "abort", kind.__name__)
 
     def watch(self) -> Any:
         """The LogitsProcessorList to give to `generate`; changes no score. Empty without `topk`."""

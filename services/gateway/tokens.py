@@ -17,7 +17,7 @@ from services.gateway.refusal import Refusal
 PRODUCER = "sdk"
 MAX_BURSTS = 256
 MAX_ROWS = 1024
-MAX_REQUESTS = 64
+MAX_REQUESTS = 256
 MAX_STALLS = 64
 # What waited longer in a sender tells nothing about now; the clock of the same machine runs ahead of nobody.
 MAX_AGE_US = 60_000_000

@@ -1,17 +1,19 @@
 """What a token costs the caller's thread: at most 5 µs, against an empty call of the same arguments in the same run."""
 
+import math
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from wirthforge_probe import Probe
+import pytest
+from wirthforge_probe import Generation, Probe
 
 from tests.sdk.ear import TOKEN, EarDoor
 
 BAR_US = 5.0
-ROUNDS = 15
-TOKENS = 200  # two seconds of a fast model; the thread takes them in one turn
-TOPK = [-0.1 * number - 0.3 for number in range(20)]
+ROUNDS = 9
+TOPK = [math.log(0.5) * (1 + number) for number in range(20)]
+Token = Callable[[list[float]], None]
 
 
 class Empty:
@@ -19,27 +21,50 @@ class Empty:
         """Nothing."""
 
 
-def round_us(token: Callable[..., None]) -> float:
-    """Microseconds a call, of the wall clock: what the other thread takes of the interpreter is in it."""
-    began_ns = time.perf_counter_ns()
-    for _ in range(TOKENS):
-        token(TOPK)
-    return (time.perf_counter_ns() - began_ns) / 1000 / TOKENS
-
-
-def test_a_token_costs_the_caller_five_microseconds_at_most() -> None:
-    empty = Empty()
-    ours_us, empty_us = [], []
+@pytest.fixture
+def answer() -> Iterator[tuple[EarDoor, Generation]]:
     with EarDoor() as door:
         probe = Probe(token=TOKEN, url=door.url)
-        with probe.generation("m") as answer:
-            for number in range(1, ROUNDS + 1):
-                empty_us.append(round_us(empty.token))
-                ours_us.append(round_us(answer.token))
-                door.wait_for(lambda number=number: door.tokens() == number * TOKENS, "the round's tokens")
+        with probe.generation("m") as generation:
+            yield door, generation
         probe.close()
-        assert probe.dropped == 0
+        assert (probe.dropped, probe.trouble) == (0, None)
+
+
+def in_a_row(token: Token, tokens: int = 200) -> float:
+    """µs a call of the wall clock: what the other thread takes of the interpreter is in it."""
+    began_ns = time.perf_counter_ns()
+    for _ in range(tokens):
+        token(TOPK)
+    return (time.perf_counter_ns() - began_ns) / 1000 / tokens
+
+
+def paced(token: Token, tokens: int = 40) -> float:
+    """µs a call as a model makes them: the thread slept before, so all caches are cold."""
+    took_ns = []
+    for _ in range(tokens):
+        time.sleep(0.004)
+        began_ns = time.perf_counter_ns()
+        token(TOPK)
+        took_ns.append(time.perf_counter_ns() - began_ns)
+    return statistics.median(took_ns) / 1000
+
+
+@pytest.mark.parametrize("measure", [in_a_row, paced])
+def test_a_token_costs_the_caller_five_microseconds_at_most(
+    answer: tuple[EarDoor, Generation], measure: Callable[[Token], float]
+) -> None:
+    door, generation = answer
+    empty = Empty()
+    ours_us, empty_us = [], []
+    for _ in range(ROUNDS):
+        empty_us.append(measure(empty.token))
+        before = door.tokens()
+        ours_us.append(measure(generation.token))
+        # The next round begins when this one's tokens have left, so that rounds do not disturb each other.
+        door.wait_for(lambda before=before: door.tokens() > before, "the round's tokens")
     ours, reference = statistics.median(ours_us), statistics.median(empty_us)
-    print(f"a token with 20 candidates: {ours:.2f} µs; an empty call: {reference:.2f} µs")
-    # CONTRACTS §12: the bar, or, where the reference misses it itself, 1.25 × the reference + 0.5 ms.
-    assert ours <= BAR_US or (reference > BAR_US and ours <= reference * 1.25 + 500.0)
+    print(f"{measure.__name__}: a token with 20 candidates {ours:.2f} µs, an empty call {reference:.2f} µs")
+    # The cost is what the probe adds to a call that does nothing. CONTRACTS §12: or the reference itself misses the bar.
+    excused = reference > BAR_US and ours <= reference * 1.25 + 500.0
+    assert ours <= BAR_US or ours - reference <= BAR_US or excused
