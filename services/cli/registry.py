@@ -27,6 +27,8 @@ COMMANDS = (
     Command("top", "this machine live in the terminal", "top"),
     Command("watch", "print values as they come", "watch"),
     Command("query", "print recorded values", "query"),
+    Command("requests", "what was asked of models, and why it was slow", "requests"),
+    Command("tap", "lead programs through the tap, test it, set its routes", "tap"),
     Command("settings", "list, change and undo settings", "settings"),
     Command("audit", "who changed what, and whether the record is whole", "audit"),
     Command("doctor", "look for what is wrong and say how to mend it", "doctor"),

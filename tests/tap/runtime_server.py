@@ -5,9 +5,11 @@
 What it streams is told by the header `X-Script`, a JSON object:
 
     tokens      how many (default 5)            gap_ms    between two of them (default 0)
+    wide        each token says so many letters
     text        what each token says            thinking  how many of them are thinking
     usage       send counts at the end          cut       send the answer in pieces of so many bytes
     drop_after  close the connection after so many tokens, without an end
+    close_after close the connection after the answer
     wait_ms     before the first token          status    answer with this status and an error
     forever     never end                       line      one SSE line of so many bytes instead of tokens
     stamp       each token says when it was made, in ns of the monotonic clock
@@ -81,8 +83,11 @@ class Runtime:
         self.seen: list[dict[str, Any]] = []
         self.streaming = 0
         self.aborted = 0
+        self.connections = 0
+        self.written = 0
 
     async def client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         try:
             while (request := await read_request(reader)) is not None:
                 await self.answer(writer, *request)
@@ -97,7 +102,8 @@ class Runtime:
         low = {name.lower(): value for name, value in headers}
         plain = path.partition("?")[0]
         if plain == "/seen":
-            return await whole(writer, {"seen": self.seen[-20:], "streaming": self.streaming, "aborted": self.aborted})
+            told = {"seen": self.seen[-20:], "streaming": self.streaming, "aborted": self.aborted}
+            return await whole(writer, {**told, "connections": self.connections, "written": self.written})
         script: Script = json.loads(low.get("x-script", "{}"))
         self.seen.append({"method": method, "path": path, "headers": headers, "bytes": len(body)})
         if plain in ("/v1/models", "/api/tags"):
@@ -123,6 +129,7 @@ class Runtime:
         head = f"HTTP/1.1 200 OK\r\nServer: test-runtime\r\nContent-Type: {kind}\r\n"
         writer.write(f"{head}Transfer-Encoding: chunked\r\nX-Kept: yes\r\n\r\n".encode())
         self.streaming += 1
+        self.written = 0
         try:
             async for part in parts(path, script):
                 size = int(script.get("cut", 0)) or len(part)
@@ -130,6 +137,7 @@ class Runtime:
                     piece = part[start : start + size]
                     writer.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
                     await writer.drain()
+                    self.written += len(piece)
                     if script.get("cut"):
                         await asyncio.sleep(0)
                 if writer.is_closing():
@@ -141,6 +149,8 @@ class Runtime:
             self.streaming -= 1
         writer.write(b"0\r\n\r\n")
         await writer.drain()
+        if script.get("close_after"):
+            raise Gone
 
 
 def models(path: str) -> object:

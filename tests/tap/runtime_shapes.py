@@ -25,6 +25,8 @@ def word(script: Script, index: int) -> str:
     """The text of one token; with `stamp` the monotonic time in ns at which it was made."""
     if script.get("stamp"):
         return str(time.monotonic_ns())
+    if "wide" in script:
+        return "x" * int(script["wide"])
     return str(script.get("text", " wört"))
 
 

@@ -1,0 +1,154 @@
+"""What was asked of models and how it went: the newest requests, the slowest, or one in full.
+
+wfmon requests                  those under way, then the newest
+wfmon requests --slow --last 1h the slowest of the last hour
+wfmon requests ID               one request, with its waterfall
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from typing import TYPE_CHECKING
+
+from bus.home import Home
+from services.cli.errors import OK, USAGE, CliError
+from services.cli.text import ABSENT, clock, printable, seconds, table
+
+if TYPE_CHECKING:
+    from wfmonitor.v1.request_pb2 import RequestRecord
+
+_TIMEOUT_S = 20.0
+_WIDTH = 48
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `wfmon requests`."""
+    parser.add_argument("id", nargs="?", metavar="ID", help="one request in full")
+    parser.add_argument("-n", "--rows", type=int, default=20, metavar="N", help="how many (default 20)")
+    parser.add_argument("--slow", action="store_true", help="the slowest instead of the newest")
+    parser.add_argument("--model", default="", metavar="NAME", help="of this model only")
+    parser.add_argument("--last", metavar="T", help="how far back, as 10m, 1h, 7d (default: all that is kept)")
+    parser.add_argument("--json", action="store_true", help="one JSON object a request; not measured is null")
+
+
+def run(args: argparse.Namespace, home: Home) -> int:
+    """Ask the tap, and print."""
+    from wfmonitor.v1 import requests_service_pb2 as pb
+    from wfmonitor.v1.requests_service_pb2_grpc import RequestsServiceStub
+
+    from services.cli.connection import door
+
+    try:
+        last_s = seconds(args.last) if args.last else 0.0
+    except ValueError as error:
+        raise CliError(str(error), USAGE) from None
+    with door(home) as channel:
+        stub = RequestsServiceStub(channel)
+        if args.id:
+            found = [stub.GetRequest(pb.GetRequestRequest(id=args.id), timeout=_TIMEOUT_S)]
+        else:
+            asked = pb.ListRequestsRequest(
+                limit=max(1, min(args.rows, 1000)),
+                model=args.model,
+                order="slowest" if args.slow else "newest",
+                after_us=time.time_ns() // 1000 - round(last_s * 1e6) if last_s else 0,
+            )
+            found = list(stub.ListRequests(asked, timeout=_TIMEOUT_S).requests)
+    if args.json:
+        for record in found:
+            print(json.dumps(as_object(record), ensure_ascii=False))
+    elif args.id:
+        print(in_full(found[0]))
+    elif found:
+        print(table([_HEAD, *(line(record) for record in found)]))
+    else:
+        print("No requests yet. Lead a client through the tap: wfmon tap setup")
+    return OK
+
+
+_HEAD = ["WHEN", "MODEL", "TTFT ms", "TPOT ms", "E2E ms", "PROMPT", "OUTPUT", "END", "ID"]
+
+
+def line(record: RequestRecord) -> list[str]:
+    """Return one request as cells of a table."""
+    running = not record.HasField("e2e_ms")
+    inexact = "~" if record.token_source not in ("usage", "timings") else ""
+    return [
+        clock(record.start_us, date=True),
+        printable(record.model),
+        value(record, "ttft_ms", 0),
+        value(record, "tpot_ms", 2),
+        value(record, "e2e_ms", 0),
+        value(record, "prompt_tokens", 0),
+        value(record, "output_tokens", 0) + inexact,
+        "running" if running else " ".join(filter(None, (record.finish_reason, printable(record.error)))) or ABSENT,
+        record.id,
+    ]
+
+
+def value(record: RequestRecord, field: str, digits: int) -> str:
+    """Return a measured number; an en dash where it was not measured."""
+    return f"{getattr(record, field):.{digits}f}" if record.HasField(field) else ABSENT  # type: ignore[arg-type]
+
+
+def in_full(record: RequestRecord) -> str:
+    """Return everything about one request, and where its time went."""
+    rows = [[name, _plain(value_)] for name, value_ in as_object(record).items() if name != "stall"]
+    return table(rows) + "\n\n" + waterfall(record)
+
+
+def waterfall(record: RequestRecord) -> str:
+    """Return the phases of a request as bars over its length."""
+    total = record.e2e_ms
+    if not total:
+        return "The request is under way."
+    lines = []
+    for name, begin_ms, length_ms in phases(record):
+        first = min(_WIDTH - 1, int(begin_ms / total * _WIDTH))
+        cells = max(1, round(length_ms / total * _WIDTH))
+        bar = " " * first + "█" * min(cells, _WIDTH - first)
+        lines.append([name, bar.ljust(_WIDTH), f"{length_ms:.0f} ms"])
+    return table(lines)
+
+
+def phases(record: RequestRecord) -> list[tuple[str, float, float]]:
+    """Return (name, begin, length) in ms, in order; what the runtime did not tell is "until first token"."""
+    found: list[tuple[str, float, float]] = []
+    at = 0.0
+    for name in ("queue", "load", "prefill"):
+        if record.HasField(f"{name}_ms"):  # type: ignore[arg-type]
+            length = getattr(record, f"{name}_ms")
+            found.append((name, at, length))
+            at += length
+    if record.HasField("ttft_ms"):
+        if record.ttft_ms > at:
+            found.append(("until first token", at, record.ttft_ms - at))
+        answer_ms = record.ttfa_ms if record.HasField("ttfa_ms") else record.e2e_ms
+        if answer_ms > record.ttft_ms:
+            found.append(("thinking", record.ttft_ms, answer_ms - record.ttft_ms))
+        if record.e2e_ms > answer_ms:
+            found.append(("answer", answer_ms, record.e2e_ms - answer_ms))
+    elif record.e2e_ms > at:
+        found.append(("not streamed", at, record.e2e_ms - at))
+    return found + [("stall", stall.at_ms, stall.length_ms) for stall in record.stall]
+
+
+def as_object(record: RequestRecord) -> dict[str, object]:
+    """Return a record as JSON has it; what was not measured is None."""
+    found: dict[str, object] = {}
+    for field in record.DESCRIPTOR.fields:
+        if field.name == "stall":
+            found["stall"] = [{"at_ms": one.at_ms, "length_ms": one.length_ms} for one in record.stall]
+        elif field.has_presence and not record.HasField(field.name):  # type: ignore[arg-type]
+            found[field.name] = None
+        else:
+            found[field.name] = getattr(record, field.name)
+    return found
+
+
+def _plain(value_: object) -> str:
+    if value_ is None or value_ == "":
+        return ABSENT
+    return f"{value_:.2f}" if isinstance(value_, float) else printable(str(value_))

@@ -1,0 +1,200 @@
+"""The tap between your programs and your models.
+
+wfmon tap setup           what listens where, and what to set so that programs go through the tap
+wfmon tap setup --print   only the lines for a shell, for eval
+wfmon tap test            one short request through the tap, and where its time went
+wfmon tap routes          where requests go
+wfmon tap routes --set NAME http://127.0.0.1:PORT    a model, a /prefix, or / for the default; --unset NAME
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from bus.home import Home
+from services.cli.errors import FAILED, OK, USAGE, CliError
+from services.cli.text import ABSENT, printable, table
+
+if TYPE_CHECKING:
+    import grpc
+    from wfmonitor.v1.requests_service_pb2 import Route
+
+_TIMEOUT_S = 20.0
+_SETTING = "tap.routes"
+_TEST_S = 120.0
+_TEST_TOKENS = 24
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `wfmon tap`."""
+    words = parser.add_subparsers(dest="word", required=True, metavar="setup | test | routes")
+    setup = words.add_parser("setup", help="lead programs through the tap")
+    setup.add_argument("--print", action="store_true", dest="only_lines", help="only the lines for a shell")
+    test = words.add_parser("test", help="send one short request through the tap")
+    test.add_argument("--model", default="", metavar="NAME", help="which model (default: the first that was found)")
+    routes = words.add_parser("routes", help="where requests go")
+    routes.add_argument("--set", nargs=2, metavar=("NAME", "URL"), help="lead a model, a /prefix or / to an address")
+    routes.add_argument("--unset", metavar="NAME", help="forget a route that was set")
+    routes.add_argument("--json", action="store_true", help="one JSON object a route")
+
+
+def run(args: argparse.Namespace, home: Home) -> int:
+    """Do one of the three."""
+    from services.cli.connection import door
+
+    with door(home) as channel:
+        if args.word == "setup":
+            return setup(home, channel, only_lines=args.only_lines)
+        if args.word == "test":
+            return test(home, channel, args.model)
+        if args.set or args.unset is not None:
+            change(channel, *(args.set or (args.unset, None)))
+        found = list(_routes(channel))
+    if args.json:
+        for route in found:
+            print(json.dumps(_as_object(route), ensure_ascii=False))
+    elif found:
+        print(table([["MODEL OR PREFIX", "LEADS TO", "RUNTIME", ""], *(_cells(route) for route in found)]))
+    else:
+        print("No runtime was found and no route is set. Start one, or: wfmon tap routes --set / http://127.0.0.1:PORT")
+    return OK
+
+
+def setup(home: Home, channel: grpc.Channel, *, only_lines: bool) -> int:
+    """Print what to set; nothing of yours is changed."""
+    address = f"http://127.0.0.1:{home.ports.tap}"
+    lines = [
+        f"export OPENAI_BASE_URL={address}/v1",
+        f"export OPENAI_API_BASE={address}/v1",
+        f"export ANTHROPIC_BASE_URL={address}",
+        f"export OLLAMA_HOST=127.0.0.1:{home.ports.tap}",
+        f"export OLLAMA_API_BASE={address}",
+    ]
+    if only_lines:
+        print("\n".join(lines))
+        return OK
+    found = {route.upstream: route.runtime or ABSENT for route in _routes(channel)}
+    if found:
+        print(table([["RUNTIME", "LISTENS AT"], *([runtime, url] for url, runtime in found.items())]))
+    else:
+        print(
+            "No model runtime was found on the usual ports; name yours: wfmon tap routes --set / http://127.0.0.1:PORT"
+        )
+    print(f"\nThe tap listens at {address}. In the shell from which you start your programs:\n")
+    print("\n".join(f"  {one}" for one in lines))
+    print('\nor at once: eval "$(wfmon tap setup --print)". Back again: unset the same names.\n')
+    rows = [
+        ["Open WebUI", f"Admin, Connections: OpenAI API {address}/v1, Ollama API {address}"],
+        ["Continue", f'config.yaml: "apiBase: {address}/v1" under the model ("apiBase: {address}" for Ollama)'],
+        ["llm", f'extra-openai-models.yaml: "api_base: {address}/v1"'],
+        ["aider", f"aider --openai-api-base {address}/v1"],
+        ["ollama run", "OLLAMA_HOST as above; the server itself keeps its own"],
+    ]
+    print(table(rows))
+    return OK
+
+
+def test(home: Home, channel: grpc.Channel, model: str) -> int:
+    """Send one short streamed request, and print its record."""
+    from wfmonitor.v1 import requests_service_pb2 as pb
+    from wfmonitor.v1.requests_service_pb2_grpc import RequestsServiceStub
+
+    from services.cli.commands.requests import waterfall
+
+    if not model:
+        model = next((route.prefix for route in _routes(channel) if route.found and route.prefix), "")
+    if not model:
+        raise CliError("no runtime says which models it has; start one, or name the model: wfmon tap test --model NAME")
+    print(f"Asking {printable(model)} for {_TEST_TOKENS} tokens through the tap …")
+    _ask(f"http://127.0.0.1:{home.ports.tap}/v1/chat/completions", model)
+    stub = RequestsServiceStub(channel)
+    # The record is kept within a tenth of a second of the answer's end; it is waited for by asking.
+    for _ in range(50):
+        listed = stub.ListRequests(
+            pb.ListRequestsRequest(limit=1, model=model), timeout=_TIMEOUT_S, wait_for_ready=True
+        )
+        if listed.requests and listed.requests[0].HasField("e2e_ms"):
+            record = listed.requests[0]
+            break
+    else:
+        raise CliError("the request went through, but no record of it came; see wfmon status for the tap")
+    rows = [
+        ["until the first token", f"{record.ttft_ms:.0f} ms" if record.HasField("ttft_ms") else ABSENT],
+        ["a token", f"{record.tpot_ms:.2f} ms" if record.HasField("tpot_ms") else ABSENT],
+        ["tokens", f"{record.output_tokens} ({record.token_source})" if record.HasField("output_tokens") else ABSENT],
+        ["ended by", record.finish_reason or ABSENT],
+    ]
+    print(table(rows) + "\n\n" + waterfall(record))
+    return OK if record.status == 200 and record.finish_reason != "error" else FAILED
+
+
+def _ask(url: str, model: str) -> None:
+    body = {
+        "model": model,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        "max_tokens": _TEST_TOKENS,
+        "messages": [{"role": "user", "content": "Count from one to ten."}],
+    }
+    request = urllib.request.Request(  # noqa: S310 - our own loopback address
+        url, json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=_TEST_S) as answer:
+            while answer.read(65536):
+                pass
+    except urllib.error.HTTPError as error:
+        raise CliError(f"the runtime refused the request: {_message(error)}") from None
+    except OSError as error:
+        raise CliError(f"no answer through the tap: {error}; see wfmon status") from None
+
+
+def _message(error: urllib.error.HTTPError) -> str:
+    try:
+        return f"HTTP {error.code}, {json.load(error)['error']['message']}"
+    except (ValueError, KeyError, TypeError):
+        return f"HTTP {error.code}"
+
+
+def change(channel: grpc.Channel, name: str, url: str | None) -> None:
+    """Set or forget one route; the tap itself judges it."""
+    from wfmonitor.v1 import settings_service_pb2 as pb
+    from wfmonitor.v1.settings_service_pb2_grpc import SettingsServiceStub
+
+    stub = SettingsServiceStub(channel)
+    listed = stub.ListSettings(pb.ListSettingsRequest(prefix=_SETTING), timeout=_TIMEOUT_S).settings
+    text = json.loads(next(setting.value for setting in listed if setting.key == _SETTING))
+    routes: dict[str, str] = json.loads(text) if text else {}
+    key = "" if name == "/" else name
+    if url is not None:
+        routes[key] = url
+    elif routes.pop(key, None) is None:
+        known = ", ".join(one or "/" for one in routes) or "none"
+        raise CliError(f"no route {name!r} is set; there are: {known}", USAGE)
+    value = json.dumps(json.dumps(routes, ensure_ascii=False) if routes else "")
+    asked = pb.ChangeRequest(key=_SETTING, value=value, actor="person:cli", wait_s=3.0)
+    answer = stub.Change(asked, timeout=_TIMEOUT_S)
+    if answer.HasField("result") and not answer.result.applied:
+        raise CliError(answer.result.reason)
+
+
+def _routes(channel: grpc.Channel) -> Iterator[Route]:
+    from wfmonitor.v1.requests_service_pb2 import ListRoutesRequest
+    from wfmonitor.v1.requests_service_pb2_grpc import RequestsServiceStub
+
+    yield from RequestsServiceStub(channel).ListRoutes(ListRoutesRequest(), timeout=_TIMEOUT_S).routes
+
+
+def _cells(route: Route) -> list[str]:
+    how = "found" if route.found else "set" if route.answers else "set; not seen to answer"
+    return [printable(route.prefix) or "/ (default)", route.upstream, route.runtime or ABSENT, how]
+
+
+def _as_object(route: Route) -> dict[str, object]:
+    return {field.name: getattr(route, field.name) for field in route.DESCRIPTOR.fields}
