@@ -11,6 +11,8 @@ What it streams is told by the header `X-Script`, a JSON object:
     drop_after  close the connection after so many tokens, without an end
     close_after close the connection after the answer
     wait_ms     before the first token          status    answer with this status and an error
+    head        answer with a header of so many bytes that never ends
+    garbage     answer with what is no HTTP
     forever     never end                       line      one SSE line of so many bytes instead of tokens
     stamp       each token says when it was made, in ns of the monotonic clock
     whole       one JSON, as for "stream": false
@@ -122,6 +124,13 @@ class Runtime:
             )
         if script.get("whole"):
             return await whole(writer, WHOLE[plain])
+        if "head" in script:
+            writer.write(b"HTTP/1.1 200 OK\r\nX: " + b"a" * int(script["head"]))
+            await writer.drain()
+            raise Gone
+        if script.get("garbage"):
+            writer.write(f"HTTP/1.1 200 OK {script}\r\n{script}\r\n\r\n".encode())
+            raise Gone
         await self.stream(writer, plain, script)
 
     async def stream(self, writer: asyncio.StreamWriter, path: str, script: Script) -> None:
