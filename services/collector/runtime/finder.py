@@ -6,7 +6,6 @@ A port where something else listens was asked a few harmless questions once; it 
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -48,6 +47,8 @@ class Finder:
         self._candidates, self._ports = candidates, ports
         self._event, self._every_s = event, every_s
         self.watches: tuple[Watch, ...] = ()
+        self.fault = ""
+        """Why the last look failed."""
         self._retry: dict[int, tuple[float, float]] = {}
         """Port → when it may be asked again, and the pause after that."""
         self._stop = threading.Event()
@@ -64,8 +65,11 @@ class Finder:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            with contextlib.suppress(OSError):  # no descriptors left, say: the next look is soon
+            try:
                 self.look(time.monotonic())
+                self.fault = ""
+            except Exception as error:  # no descriptors left, say: the next look is soon
+                self.fault = f"looking failed: {type(error).__name__}"
             self._stop.wait(LOOK_EVERY_S)
 
     def look(self, now_s: float) -> None:

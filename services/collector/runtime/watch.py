@@ -74,16 +74,19 @@ class Watch:
             began_s = time.thread_time()
             pause_s = self.look(door, time.monotonic())
             self._stop.wait(max(pause_s, (time.thread_time() - began_s) / _DEAR_SHARE))
+        if self.gone:
+            self._history.ended()
 
     def look(self, door: Door, now_s: float) -> float:
         """One look; returns the seconds until the next. Never raises."""
         try:
             reading = self.runtime.look(door, now_s)
+            self._latest = reading, time.monotonic()
+            self._history.observe(reading, now_s)
         except Closed:
             self._refusals += 1
             if self._refusals >= _REFUSALS:
                 self.gone, self._latest = True, None
-                self._history.ended()
             return _REFUSED_S
         except Refused as refused:
             if refused.status in (401, 403):
@@ -96,8 +99,6 @@ class Watch:
             return self._failed(f"{type(error).__name__} while reading it")
         self._failures = self._refusals = 0
         self.note, self.fault = reading.note, ""
-        self._latest = reading, time.monotonic()
-        self._history.observe(reading, now_s)
         return _LOADING_S if reading.loading else self._every_s()
 
     def _failed(self, fault: str) -> float:

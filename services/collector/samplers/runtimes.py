@@ -48,7 +48,7 @@ class Runtimes:
                 continue
             note = f", {watch.note}" if watch.note else ""
             found.append(f"{watch.runtime.name} at port {watch.candidate.port}{note}")
-        return "; ".join(found) or "no runtime listens now"
+        return "; ".join(found) or self._finder.fault or "no runtime listens now"
 
     def columns(self) -> tuple[Series, ...]:
         return self._columns

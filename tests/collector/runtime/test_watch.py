@@ -61,15 +61,23 @@ def test_key_that_is_missing_is_said_and_not_asked_for_every_second() -> None:
 
 
 def test_two_refusals_in_a_row_end_it_and_one_does_not() -> None:
-    one, told = watch(here(), Closed(), Slow(), Closed(), Closed())
+    one, _ = watch(here(), Closed(), Slow(), Closed(), Closed())
     for i in range(4):
         one.look(DOOR, float(i))
     assert not one.gone
-    told.kinds()
     one.look(DOOR, 5.0)
     assert one.gone
-    assert told.kinds() == ["model_unload", "runtime_gone"]
     assert one.reading(time.monotonic()) is None
+
+
+def test_news_that_cannot_be_told_end_no_watch() -> None:
+    def full(*args: str, **attributes: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    one = Watch(Candidate(1), Scripted(here(), here()), full, lambda: 2.0)
+    assert one.look(DOOR, 0.0) == 4.0
+    assert "OSError" in one.fault
+    assert one.reading(time.monotonic()) is not None, "the numbers are there all the same"
 
 
 def test_reading_grows_stale() -> None:

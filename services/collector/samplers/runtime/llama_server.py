@@ -71,6 +71,7 @@ class Meta(msgspec.Struct):
     n_params: int = 0
     n_ctx_train: int = 0
     size: int = 0
+    ftype: str = ""
 
 
 class Status(msgspec.Struct):
@@ -159,7 +160,7 @@ class LlamaServer:
         meta = listed.meta or Meta()
         model = reading.model(listed.id)
         model.info = facts(
-            quantisation=props.model_ftype,
+            quantisation=props.model_ftype or meta.ftype,
             context_length=props.default_generation_settings.n_ctx or meta.n_ctx_train,
             parameters=meta.n_params,
             size_bytes=meta.size,
