@@ -16,6 +16,7 @@ const ROWS_AT_ONCE = 1024;
 const STALL_MS = 400; // CONTRACTS §2
 const GAPS_LIMIT = 100_000;
 const PAUSE_MS = 5000;
+const ALIVE_EACH_MS = 20_000; // the monitor ends a generation that is not heard of for 90 s
 const NAME = /^[A-Za-z0-9._:/@+-]{1,200}$/;
 const RUNTIME = /^[A-Za-z0-9._+-]{0,40}$/;
 const REASONS = ["", "stop", "length", "tool", "abort", "error"];
@@ -62,7 +63,8 @@ export class Probe {
     this._scores = [];
     this._rows = 0;
     this._told = 0;
-    this._open = 0;
+    this._open = new Map();
+    this._alive = null;
     this._timer = null;
     this._busy = false;
     this._pausedUntil = 0;
@@ -94,6 +96,15 @@ export class Probe {
 
   _wake() {
     this._timer ??= setTimeout(() => this._flush(false), TICK_MS);
+  }
+
+  /** A generation that is silent for long is still one: says so until it ends. */
+  _watch() {
+    this._alive ??= setInterval(() => {
+      for (const generation of this._open.values()) generation._wait();
+      if (!this._open.size) this._alive = void clearInterval(this._alive);
+    }, ALIVE_EACH_MS);
+    this._alive.unref?.(); // Node ends without it
   }
 
   async _flush(leaving) {
@@ -160,7 +171,7 @@ export class Generation {
     // One reading of the wall clock, and the page's own clock from there: gaps stay true when the wall clock steps.
     this._wallMs = Date.now() - performance.now();
     this._start = performance.now();
-    this._concurrent = probe._open;
+    this._concurrent = probe._open.size;
     this._rows = [];
     this._gaps = [];
     this._bits = [];
@@ -170,7 +181,8 @@ export class Generation {
     this._sent = this._ended = false;
     if (!this._named) probe.trouble = "a model's or runtime's name holds more than letters, digits and . _ : / @ + -";
     else {
-      probe._open += 1;
+      probe._open.set(this._id, this);
+      probe._watch();
       this._wait();
     }
   }
@@ -203,7 +215,7 @@ export class Generation {
   finish(reason = "", error = "") {
     if (!this._named || this._ended) return;
     this._ended = true;
-    this._probe._open -= 1;
+    this._probe._open.delete(this._id);
     this._reason = REASONS.includes(reason) ? reason : "";
     this._error = /^[A-Za-z_]\w{0,79}$/.test(error) ? error : "";
     this._wait();
@@ -219,6 +231,7 @@ export class Generation {
     const bursts = this._sent ? [] : [{ ...head, phase: "sent" }];
     this._sent = true;
     const rows = this._rows.splice(0);
+    if (!rows.length && !bursts.length && !this._ended) bursts.push({ ...head, phase: "flowing" });
     for (let at = 0; at < rows.length; at += ROWS_AT_ONCE) {
       const part = rows.slice(at, at + ROWS_AT_ONCE);
       const measured = part.map(([, , , topk]) => topk && measure(topk, this._vocabulary));

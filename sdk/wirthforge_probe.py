@@ -47,6 +47,7 @@ _EXIT_WITHIN_S = 0.4
 _ANSWER_WITHIN_S = 2.0
 _IDLE_CLOSE_S = 15.0  # the door closes silent connections after 30 s
 _LOOK_AGAIN_S = (0.1, 0.1, 0.2, 0.4, 0.8, 1.6, 5.0)
+_ALIVE_EACH_S = 20.0  # the monitor ends a generation that is not heard of for 90 s
 _STALL_MS = 400.0  # CONTRACTS §2
 _GAPS_LIMIT = 100_000
 _STALLS_LIMIT = 64
@@ -362,6 +363,7 @@ class _Sender:
         self._open: dict[str, _Meter] = {}
         self._messages: deque[tuple[str, Any, int]] = deque()
         self._told_lost = 0
+        self._spoke_s = 0.0
 
     def wake(self) -> None:
         with contextlib.suppress(RuntimeError):  # it is awake
@@ -422,11 +424,18 @@ class _Sender:
                 if not meter.token(at_ns, None if self._door.absent else what, one, other):
                     self.misuse = "a topk holds no probabilities, or not their natural logarithms"
         bursts += [meter.burst(wall_us) for meter in touched.values()]
+        now_s = time.monotonic()
+        if not bursts and self._open and now_s - self._spoke_s > _ALIVE_EACH_S:
+            bursts = [{"model": one.model, "request": one.request, "phase": "flowing"} for one in self._alive()]
         if bursts:
+            self._spoke_s = now_s
             self._keep("/api/v1/tokens", {"bursts": bursts, "requests": records}, taken)
         if scores:
             self._keep("/api/v1/ingest", scores, len(scores))
         return bool(self.queue)
+
+    def _alive(self) -> list[_Meter]:
+        return list(self._open.values())[:_TAKEN_AT_ONCE]
 
     def _begin(self, meter: _Meter, at_ns: int, bursts: list[dict[str, Any]], wall_us: int) -> None:
         if not meter.named:

@@ -86,6 +86,7 @@ async def gateway(ctx: ServiceContext) -> AsyncIterator[None]:
     def figures() -> Mapping[str, float]:
         slow.tick()
         hub.tick()
+        tokens.end_silent()
         return {
             "ws_clients": hub.clients,
             "ws_conflated_total": hub.conflated_total,

@@ -8,15 +8,17 @@ from collections.abc import Callable
 
 from aiohttp import web
 from google.protobuf.message import Message
+from wfmonitor.v1.request_pb2 import Phase, TokenBurst
 
 from bus import topics
-from bus.clock import boot_us, wall_us
+from bus.clock import boot_us, monotonic_s, wall_us
 from bus.settings_mirror import SettingsMirror
 from services.gateway.metrics_api import json_response
 from services.gateway.middleware import read_body
+from services.gateway.open_requests import OpenRequests
 from services.gateway.params import Params
 from services.gateway.refusal import Refusal
-from services.gateway.tokens import bursts_of, read_told, requests_of
+from services.gateway.tokens import PRODUCER, bursts_of, read_told, requests_of
 
 
 class TokensApi:
@@ -25,6 +27,7 @@ class TokensApi:
     def __init__(self, publish: Callable[[str, Message], None], settings: SettingsMirror) -> None:
         self._publish = publish
         self._settings = settings
+        self._open = OpenRequests()
         self.bursts_total = 0
         self.requests_total = 0
         self.dropped_total = 0
@@ -48,10 +51,19 @@ class TokensApi:
         bursts = list(bursts_of(told, now_us, now_boot_us))
         records = list(requests_of(told, now_us, now_boot_us))
         for burst in bursts:
-            self._publish(topics.token(burst.model), burst)
+            self._open.heard(burst, monotonic_s())
+            # One that flows without tokens says that its sender lives, which is of no interest to others.
+            if burst.times_us or burst.phase != Phase.PHASE_FLOWING:
+                self._publish(topics.token(burst.model), burst)
         for record in records:
             self._publish(topics.request(record.model), record)
         self.bursts_total += len(bursts)
         self.requests_total += len(records)
         self.dropped_total += told.dropped
         return json_response({"bursts": len(bursts), "requests": len(records)})
+
+    def end_silent(self) -> None:
+        """Ends the requests whose senders have not spoken for 90 s; called once a second."""
+        for model, request_id in self._open.silent(monotonic_s()):
+            ended = TokenBurst(producer=PRODUCER, model=model, request_id=request_id, phase=Phase.PHASE_ENDED)
+            self._publish(topics.token(model), ended)

@@ -9,6 +9,7 @@ import pytest
 from wfmonitor.v1.request_pb2 import Phase, RequestRecord, TokenBurst, TokenKind
 
 from bus import topics
+from services.gateway.open_requests import SILENT_AFTER_S, OpenRequests
 from services.gateway.refusal import Refusal
 from services.gateway.tokens import MAX_BURSTS, MAX_ROWS, bursts_of, read_told, requests_of
 from tests.gateway.conftest import Page
@@ -117,6 +118,19 @@ def test_a_wrong_field_is_named_and_nothing_is_taken(told: object, field: str) -
     with pytest.raises(Refusal) as caught:
         taken(told)
     assert (caught.value.status, caught.value.what) == (400, field)
+
+
+def test_a_request_whose_sender_is_gone_is_given_up_once() -> None:
+    requests_open = OpenRequests()
+    sent, alive, ended = (TokenBurst(model="m", request_id="r", phase=phase) for phase in (1, 2, 3))
+    requests_open.heard(sent, 0.0)
+    requests_open.heard(TokenBurst(model="m", request_id="other", phase=Phase.PHASE_SENT), 1.0)
+    assert list(requests_open.silent(SILENT_AFTER_S - 1)) == []
+    requests_open.heard(alive, SILENT_AFTER_S - 1)
+    assert list(requests_open.silent(SILENT_AFTER_S + 1)) == [("m", "other")]
+    assert list(requests_open.silent(SILENT_AFTER_S + 1)) == []
+    requests_open.heard(ended, SILENT_AFTER_S + 2)
+    assert list(requests_open.silent(9 * SILENT_AFTER_S)) == []
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b'{"bursts": [\xff]}', b"NaN", b'{"dropped": 1e400}'])

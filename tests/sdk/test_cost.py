@@ -65,6 +65,6 @@ def test_a_token_costs_the_caller_five_microseconds_at_most(
         door.wait_for(lambda before=before: door.tokens() > before, "the round's tokens")
     ours, reference = statistics.median(ours_us), statistics.median(empty_us)
     print(f"{measure.__name__}: a token with 20 candidates {ours:.2f} µs, an empty call {reference:.2f} µs")
-    # The cost is what the probe adds to a call that does nothing. CONTRACTS §12: or the reference itself misses the bar.
+    # The cost is what the probe adds to a call that does nothing; or (CONTRACTS §12) that call itself misses the bar.
     excused = reference > BAR_US and ours <= reference * 1.25 + 500.0
     assert ours <= BAR_US or ours - reference <= BAR_US or excused

@@ -91,6 +91,16 @@ def test_a_generation_that_is_forgotten_ends(door: EarDoor, probe: Probe) -> Non
     assert door.records[0].finish_reason == "abort"
 
 
+def test_a_generation_that_waits_says_that_it_lives(
+    door: EarDoor, probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wirthforge_probe, "_ALIVE_EACH_S", 0.05)
+    with probe.generation("m"):
+        door.wait_for(lambda: len(door.bursts) == 4, "three signs of life after the prompt")
+    assert [burst.phase for burst in door.bursts[1:4]] == [Phase.PHASE_FLOWING] * 3
+    assert door.tokens() == 0
+
+
 def test_two_at_once_know_of_each_other(door: EarDoor, probe: Probe) -> None:
     with probe.generation("a"), probe.generation("b"):
         pass
