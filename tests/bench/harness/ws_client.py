@@ -8,14 +8,16 @@ import time
 
 import aiohttp
 from wfmonitor.v1.live_pb2 import LiveFrame
+from wfmonitor.v1.sample_pb2 import RateGroup
 
 _ACK_EVERY_S = 0.25
-_FAST_HZ = 10.0
+_FAST = (RateGroup.RATE_GROUP_RENDER, RateGroup.RATE_GROUP_RESOURCE)
 
 
 async def ages_ms(url: str, seconds: float) -> list[float]:
     """Ages of the newest row of each fast table at its arrival, all frames but key frames, which repeat old rows."""
     ages: list[float] = []
+    fast: set[int] = set()  # key frames tell what a table is; the others only name it
     end_s = time.monotonic() + seconds
     acked_s = 0.0
     # As the page: a socket from elsewhere is refused.
@@ -26,12 +28,9 @@ async def ages_ms(url: str, seconds: float) -> list[float]:
             if message.type is not aiohttp.WSMsgType.BINARY:
                 continue
             frame = LiveFrame.FromString(message.data)
+            fast.update(table.id for table in frame.tables if table.source and table.group in _FAST)
             if not frame.key:
-                ages += [
-                    (now_us - table.times_us[-1]) / 1000
-                    for table in frame.tables
-                    if table.times_us and table.rate_hz >= _FAST_HZ
-                ]
+                ages += [(now_us - table.times_us[-1]) / 1000 for table in frame.tables if table.id in fast]
             now_s = time.monotonic()
             if now_s - acked_s >= _ACK_EVERY_S:
                 acked_s = now_s
