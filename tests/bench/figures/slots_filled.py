@@ -8,10 +8,12 @@ from contextlib import contextmanager
 from playwright.sync_api import Browser, Page
 
 from tests.bench.harness.bench import Bench
-from tests.bench.harness.figure import Figure, Reference, Unmeasurable
-from tests.bench.harness.live import browser_of, page_of
+from tests.bench.harness.figure import Figure, Reference
+from tests.bench.harness.live import browser_of, dashboard, stack_of
+from tests.e2e.trace import record
 
 SPAN_S = 20.0
+_SETTLE_S = 3.0  # its history has come and is drawn
 # One pixel of it changes in each frame, so that each slot has something to show.
 _EMPTY = """<!doctype html><body><div id=dot style="width:9px;height:9px;background:red"></div><script>
 const dot = document.getElementById('dot');
@@ -30,22 +32,21 @@ def _empty(browser: Browser) -> Iterator[Page]:
 
 
 def _filled(bench: Bench, page: Page) -> float:
-    try:
-        from tests.e2e.trace import record
-    except ModuleNotFoundError as error:
-        raise Unmeasurable(f"{error.name} is not there") from error
-    page.bring_to_front()
+    page.wait_for_timeout(1000 * bench.seconds(_SETTLE_S, 0.5))
     slots = record(browser_of(bench), page, bench.seconds(SPAN_S, 3.0))
     bench.note(f"round {bench.round + 1}: {slots}")
     return 100.0 * slots.filled_ratio
 
 
+# Each is alone in the browser while it is counted: a headless one draws every page that is open.
 def measure(bench: Bench) -> float:
-    return _filled(bench, page_of(bench))
+    with dashboard(stack_of(bench), browser_of(bench)) as page:
+        return _filled(bench, page)
 
 
 def empty(bench: Bench) -> float:
-    return _filled(bench, bench.hold("empty page", lambda: _empty(browser_of(bench))))
+    with _empty(browser_of(bench)) as page:
+        return _filled(bench, page)
 
 
 FIGURE = Figure(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Literal
@@ -62,7 +62,7 @@ class Outcome:
 
     figure: Figure
     ours: Sequence[float]
-    references: dict[str, Sequence[float]]
+    references: Mapping[str, Sequence[float]]
     missing: dict[str, str]
     """"ours" or a reference's name → why it has no number."""
     notes: tuple[str, ...] = ()

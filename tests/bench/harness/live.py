@@ -72,7 +72,8 @@ def entry(stack: Stack) -> str:
 
 
 @contextmanager
-def _page(stack: Stack, browser: Browser) -> Iterator[Page]:
+def dashboard(stack: Stack, browser: Browser) -> Iterator[Page]:
+    """The page at 1600×900, live when the block begins."""
     context = browser.new_context(viewport={"width": 1600, "height": 900})
     page = context.new_page()
     page.goto(entry(stack))
@@ -87,7 +88,7 @@ HAS_NUMBER = "() => /[0-9]/.test(document.querySelector('#panel-cpu .tile b')?.t
 
 def page_of(bench: Bench) -> Page:
     """The dashboard, open at 1600×900 and live; one a figure."""
-    return bench.hold("page", lambda: _page(stack_of(bench), browser_of(bench)))
+    return bench.hold("page", lambda: dashboard(stack_of(bench), browser_of(bench)))
 
 
 def metrics(stack: Stack) -> MetricsServiceStub:
