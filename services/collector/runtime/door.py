@@ -6,10 +6,8 @@ few threads busy for every connection that is kept open.
 
 from __future__ import annotations
 
-import errno
 import http.client
 import ipaddress
-import select
 import socket
 import time
 from typing import Any, NamedTuple, TypeVar
@@ -18,6 +16,7 @@ import msgspec
 
 CAP_BYTES = 4 * 1024 * 1024
 DEADLINE_S = 2.0
+_KNOCK_S = 0.05
 
 T = TypeVar("T")
 
@@ -133,10 +132,5 @@ class Door:
 def knock(port: int, host: str = "127.0.0.1") -> bool:
     """Whether something listens there. Loopback answers at once; a full backlog does not, and is waited 50 ms for."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setblocking(False)
-        error = probe.connect_ex((host, port))
-        if error == errno.EINPROGRESS:
-            waiting = select.poll()
-            waiting.register(probe, select.POLLOUT)
-            return bool(waiting.poll(50)) and probe.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
-        return error == 0
+        probe.settimeout(_KNOCK_S)
+        return probe.connect_ex((host, port)) == 0

@@ -96,7 +96,10 @@ class Processes:
         self._turn += 1
         if self._turn % 6 == 0:
             self._names.clear()
-        living = [entry for entry in os.listdir(self._proc) if entry.isdigit()]
+        try:
+            living = [entry for entry in os.listdir(self._proc) if entry.isdigit()]
+        except OSError:  # not Linux: runtimes are found by their ports
+            return []
         self._names = {entry: self._names.get(entry) or self._read(f"{entry}/comm").strip() for entry in living}
         return [(int(entry), comm) for entry, comm in self._names.items() if comm]
 

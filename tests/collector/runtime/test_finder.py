@@ -153,3 +153,7 @@ def test_process_of_another_user_and_one_that_ended_are_passed_over(proc: Proc) 
     proc.process(30, "ollama", arguments="serve")
     assert Processes(proc.folder).candidates([*proc.names, (31, "llama-server"), (32, "python3")]) == []
     assert Processes(proc.folder).names() == [(30, "ollama")]
+
+
+def test_machine_without_proc_finds_them_by_their_ports(tmp_path: Path) -> None:
+    assert Processes(tmp_path / "none").candidates(Processes(tmp_path / "none").names()) == []
