@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup dev up down test test-long test-attacks test-faults bench lint fix proto lock docs browser
+.PHONY: help setup dev up down demo test test-long test-attacks test-faults bench lint fix proto lock docs browser
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -34,6 +34,9 @@ up: $(VENV)/.installed ## start the monitor and open the dashboard
 
 down: ## stop it
 	@$(BIN)/wfmon down
+
+demo: $(VENV)/.installed ## real tokens without a model: tiny ones, served by a real llama.cpp (built once)
+	@$(BIN)/python -m demo
 
 browser: # the tests' Chromium: the system's package
 	@command -v chromium chromium-browser google-chrome >/dev/null || tests/install-browser

@@ -1,0 +1,109 @@
+"""llama.cpp's servers as real processes, and a running tap in front of them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from bus import topics
+from demo.runtime import CannotBuild, Runtime
+from demo.serve import Server
+from tests.llamacpp.asking import Asking
+from tests.llamacpp.native import Native
+from tests.stack import Ear, Stack, free_port_base
+from tests.tap.conftest import set_value
+
+# A first run builds llama.cpp.
+BUILD_S = 3600
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All of this folder is long, and its first test may wait for the build."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.long)
+            item.add_marker(pytest.mark.timeout(BUILD_S))
+
+
+def prepared(*, llama_server: bool = False) -> Runtime:
+    """A runtime that is built; skips where that is impossible here, fails where CI must have it."""
+    runtime = Runtime()
+    try:
+        runtime.prepare(llama_server=llama_server)
+    except CannotBuild as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
+    return runtime
+
+
+@pytest.fixture(scope="session")
+def runtime() -> Runtime:
+    return prepared()
+
+
+@pytest.fixture(scope="session")
+def ports() -> Iterator[int]:
+    """Ports for the servers of one session."""
+    base = free_port_base()
+    return iter(range(base, base + 5))
+
+
+@pytest.fixture(scope="session")
+def servers(
+    runtime: Runtime, ports: Iterator[int], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Server]]:
+    """One llama-cpp-python server a model, by the model's name."""
+    logs = tmp_path_factory.mktemp("servers")
+    started: dict[str, Server] = {}
+    try:
+        for name in ("demo-small", "demo-large", "demo-closed"):
+            started[name] = Server(runtime, name, next(ports), logs / f"{name}.log", context=4096)
+        for server in started.values():
+            server.wait_ready()
+        yield started
+    finally:
+        for server in started.values():
+            server.stop()
+
+
+@pytest.fixture(scope="session")
+def native(ports: Iterator[int], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Native]:
+    """llama.cpp's own llama-server, which tells its timings."""
+    runtime = prepared(llama_server=True)
+    server = Native(runtime, "demo-small", next(ports), tmp_path_factory.mktemp("native") / "llama-server.log")
+    try:
+        server.wait_ready()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def tap_stack(runtime: Runtime) -> Iterator[Stack]:
+    with Stack(services=("forwarder", "governance", "tap")) as running:
+        set_value(running, "tap.find", False)
+        yield running
+
+
+@pytest.fixture(scope="session")
+def ear(tap_stack: Stack) -> Iterator[Ear]:
+    """Hears all of the bus, from before the first request on."""
+    ear = Ear(tap_stack.home, ("1/",))
+    ear.wait_for(lambda heard: any(topic == topics.health("tap") for topic, _ in heard), 10.0, "the tap on the bus")
+    yield ear
+    ear.close()
+
+
+@pytest.fixture
+async def asking(tap_stack: Stack, ear: Ear, servers: dict[str, Server]) -> AsyncIterator[Asking]:
+    """A client, and routes by model."""
+    set_value(tap_stack, "tap.routes", json.dumps({name: server.url for name, server in servers.items()}))
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(300), trust_env=False) as http:
+        yield Asking(tap_stack, ear, http, {name: server.url for name, server in servers.items()})

@@ -1,0 +1,103 @@
+"""TTFT and speed by the tap against the client's own clock, and against what llama.cpp says itself.
+
+llama-cpp-python's server gives no timings in its answers, so the client's arrival times are what it is held
+against; llama-server gives them. Each case is the median of several requests: one in which the machine let the
+client or the tap wait for its turn says nothing of the measuring.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from statistics import median
+
+import pytest
+
+from bus.clock import wall_us
+from tests.llamacpp.asking import CHAT, COMPLETIONS, Asking, wanted
+from tests.llamacpp.native import Native
+from tests.tap.conftest import set_value
+
+TRIES = 9
+
+
+class Pairs:
+    """What the tap said of one figure, beside what it is held against."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._tap_ms: list[float] = []
+        self._other_ms: list[float] = []
+
+    def add(self, tap_ms: float, other_ms: float) -> None:
+        self._tap_ms.append(tap_ms)
+        self._other_ms.append(other_ms)
+
+    def check(self, within_ms: float = 2.0) -> None:
+        """The median difference is within 2 % or so many ms, whichever is more."""
+        off_ms = median(tap - other for tap, other in zip(self._tap_ms, self._other_ms, strict=True))
+        usual_ms = median(self._other_ms)
+        print(f"{self._what}: {usual_ms:.3f} ms, by the tap {off_ms:+.3f} ms")
+        assert abs(off_ms) <= max(within_ms, 0.02 * usual_ms), (self._what, self._tap_ms, self._other_ms)
+
+
+@pytest.mark.parametrize("model", ["demo-small", "demo-large"])
+@pytest.mark.parametrize("words", [3, 300])
+async def test_by_the_clients_clock(asking: Asking, model: str, words: int) -> None:
+    ttft, tpot = Pairs(f"{model}, {words} words, TTFT"), Pairs(f"{model}, {words} words, TPOT")
+    for index in range(TRIES):
+        prompt = " ".join(["kami", "tore", "lu"][index % 3 :] + ["kami"] * words)
+        body = wanted(model, COMPLETIONS, 100, prompt=prompt, logit_bias={"2": -100})
+        heard, record = await asking.measured(COMPLETIONS, body)
+        assert record.output_tokens == len(heard.arrived_s)
+        ttft.add(record.ttft_ms, heard.ttft_ms)
+        tpot.add(record.tpot_ms, heard.tpot_ms)
+    ttft.check()
+    # Of a few ms 2 ms would be nothing: its share alone.
+    tpot.check(within_ms=0.0)
+
+
+async def test_two_models_at_once_are_told_apart(asking: Asking) -> None:
+    since_us = wall_us()
+    small, large = await asyncio.gather(
+        asking.stream(CHAT, wanted("demo-small", CHAT, 200, logit_bias={"2": -100})),
+        asking.stream(CHAT, wanted("demo-large", CHAT, 200, logit_bias={"2": -100})),
+    )
+    records = {record.model: record for record in await asking.records(since_us, 2)}
+    for model, heard in (("demo-small", small), ("demo-large", large)):
+        record = records[model]
+        assert heard.ended
+        assert record.output_tokens == len(heard.arrived_s) == 200
+        assert record.tpot_ms == pytest.approx(heard.tpot_ms, rel=0.02)
+        times = [time for burst in asking.bursts(record.id, model) for time in burst.times_us]
+        assert len(times) == 200
+        assert times == sorted(times)
+    assert sorted(record.concurrent for record in records.values()) == [0, 1]
+
+
+@pytest.mark.parametrize("tokens", [2, 50, 400])
+async def test_by_llama_servers_own_timings(asking: Asking, native: Native, tokens: int) -> None:
+    set_value(asking.stack, "tap.routes", json.dumps({"": native.url}))
+    asking.urls = {native.model: native.url}
+    ttft, tpot = Pairs(f"{tokens} tokens, TTFT"), Pairs(f"{tokens} tokens, TPOT")
+    for _ in range(TRIES):
+        body = wanted(native.model, CHAT, tokens, ignore_eos=True, cache_prompt=False)
+        heard, record = await asking.measured(CHAT, body)
+        timings = next(event["timings"] for event in reversed(heard.events) if "timings" in event)
+        assert record.output_tokens == timings["predicted_n"] == tokens
+        assert record.prompt_tokens == timings["prompt_n"] + timings.get("cache_n", 0)
+        assert record.prefill_ms == pytest.approx(timings["prompt_ms"])
+        ttft.add(record.ttft_ms, timings["prompt_ms"])
+        # Its first token costs no decode step.
+        tpot.add(record.tpot_ms, timings["predicted_ms"] / (timings["predicted_n"] - 1))
+    ttft.check()
+    tpot.check(within_ms=2.0 if tokens == 2 else 0.0)
+
+
+async def test_ten_thousand_tokens_of_llama_server(asking: Asking, native: Native) -> None:
+    set_value(asking.stack, "tap.routes", json.dumps({"": native.url}))
+    asking.urls = {native.model: native.url}
+    heard, record = await asking.measured(COMPLETIONS, wanted(native.model, COMPLETIONS, 10_000, ignore_eos=True))
+    assert heard.ended
+    assert record.output_tokens == 10_000
+    assert record.finish_reason == "length"
