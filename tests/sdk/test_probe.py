@@ -296,3 +296,19 @@ def test_the_bodies_are_plain_json_without_what_was_not_measured(door: EarDoor, 
     door.wait_for(lambda: bool(door.records), "the record")
     record = next(body["requests"][0] for body in map(json.loads, door.bodies) if body["requests"])
     assert not {"prompt_tokens", "tpot_ms", "itl_p50_ms", "entropy_mean_bits"} & record.keys()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux") or os.geteuid() != 0, reason="gives a folder to another user")
+def test_the_token_is_not_shown_to_another_user_who_holds_the_port(door: EarDoor, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "token").write_text(TOKEN)
+    (tmp_path / "wfmon.toml").write_text(f"port_base = {door.port}\n")
+    probe = Probe(home=tmp_path)
+    with probe.generation("m") as answer:
+        door.wait_for(lambda: bool(door.bursts), "the prompt, at a door of the home's own user")
+        os.chown(tmp_path, 12345, -1)
+        probe._door.close()
+        answer.token()
+        wait_until(lambda: "another user" in str(probe.trouble), 5, "the door to be mistrusted")
+    assert door.tokens() == 0
+    probe.close()
