@@ -165,7 +165,7 @@ def test_thirty_steps_of_the_wall_clock(house: ClockHouse) -> None:
     set_the_clock(house, 30)
 
 
-@pytest.mark.long
+@pytest.mark.soak
 @pytest.mark.timeout(2400)
 def test_a_thousand_steps_of_the_wall_clock(house: ClockHouse) -> None:
     set_the_clock(house, 1000)
@@ -210,7 +210,7 @@ def test_all_stand_still_for_twenty_seconds(house: ClockHouse) -> None:
     stand_still(house, 20)
 
 
-@pytest.mark.long
+@pytest.mark.soak
 @pytest.mark.timeout(1200)
 def test_all_stand_still_for_ten_minutes(house: ClockHouse) -> None:
     stand_still(house, 600)

@@ -122,7 +122,7 @@ def test_a_minute_without_reading(house: House) -> None:
     stall(house, 60)
 
 
-@pytest.mark.long
+@pytest.mark.soak
 @pytest.mark.timeout(900)
 def test_ten_minutes_without_reading(house: House) -> None:
     stall(house, 600)

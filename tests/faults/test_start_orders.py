@@ -37,7 +37,7 @@ def test_ten_random_start_orders(house: House) -> None:
     start_in_random_orders(house, 10)
 
 
-@pytest.mark.long
+@pytest.mark.soak
 @pytest.mark.timeout(1800)
 def test_a_hundred_random_start_orders(house: House) -> None:
     start_in_random_orders(house, 100)

@@ -42,7 +42,7 @@ def test_ten_seconds_of_standing_still(house: House) -> None:
     stop_each(house, 10)
 
 
-@pytest.mark.long
+@pytest.mark.soak
 @pytest.mark.timeout(900)
 def test_a_minute_of_standing_still(house: House) -> None:
     stop_each(house, 60)
