@@ -87,16 +87,18 @@ class Finder:
             self._looking = asyncio.create_task(self._look(), name="look for runtimes")
         await asyncio.shield(self._looking)
 
+    def _where(self) -> list[int]:
+        """The ports that were set, to know what answers there; and, where looking is on, the usual ones."""
+        given = [route.upstream.port for route in self._table.given if not route.upstream.base]
+        return list(dict.fromkeys(given + (self._ports if self._enabled() else [])))
+
     def tried(self) -> list[str]:
         """Return the addresses of the last look, and those that were set."""
         looked = [f"http://127.0.0.1:{port}" for port in self._ports] if self._enabled() else []
         return list(dict.fromkeys(self._table.tried() + looked))
 
     async def _look(self) -> None:
-        if not self._enabled():
-            self._table.found = {}
-            return
-        answers = await asyncio.gather(*(self._ask(port) for port in self._ports))
+        answers = await asyncio.gather(*(self._ask(port) for port in self._where()))
         self._table.found = {found.upstream.port: found for found in answers if found is not None}
 
     async def _ask(self, port: int) -> Found | None:

@@ -122,7 +122,7 @@ def set_value(stack: Stack, key: str, value: object) -> None:
 
 @pytest.fixture
 async def tapped(tap_stack: Stack, runtime: Runtime) -> AsyncIterator[Tapped]:
-    set_value(tap_stack, "tap.find", False)
+    set_value(tap_stack, "tap.find", False)  # what else runs on this machine is no part of a test
     set_value(tap_stack, "tap.routes", json.dumps({"": runtime.url}))
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(30)) as http:
         yield Tapped(tap_stack, runtime, http, wall_us())

@@ -1,0 +1,81 @@
+"""Runtimes are found by what they say, and looking asks nothing that wakes or loads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+
+from services.tap.finder import Finder
+from services.tap.routes import RouteTable
+from tests.tap.conftest import Runtime
+from tests.tap.runtime_shapes import MODEL
+
+HARMLESS = {"/v1/models", "/api/tags", "/seen"}
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+async def test_a_runtime_is_found_named_and_only_asked_what_it_has_in_memory(http: aiohttp.ClientSession) -> None:
+    runtime = Runtime()
+    try:
+        table = RouteTable()
+        finder = Finder(http, table, (), lambda: True, (runtime.port, 9))
+        await finder.look()
+        (found,) = table.found.values()
+        assert (found.upstream.runtime, found.models) == ("llama.cpp", frozenset({MODEL}))
+        async with http.get(f"{runtime.url}/seen") as answer:
+            seen = (await answer.json())["seen"]
+        assert {one["path"] for one in seen} <= HARMLESS
+        assert {one["method"] for one in seen} == {"GET"}
+    finally:
+        runtime.kill()
+    await finder.look()
+    assert not table.found
+    assert f"http://127.0.0.1:{runtime.port}" in finder.tried()
+
+
+async def test_a_runtime_that_is_too_busy_to_answer_is_still_there(http: aiohttp.ClientSession) -> None:
+    asked = asyncio.Event()
+    silent = False
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        asked.set()
+        if not silent:
+            writer.write(b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 11\r\n\r\n{"data":[]}')
+            writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        table = RouteTable()
+        finder = Finder(http, table, (), lambda: True, (port,))
+        await finder.look()
+        assert port in table.found
+        silent = True
+        await finder.look()
+        assert port in table.found
+
+
+async def test_what_is_no_runtime_is_not_found(http: aiohttp.ClientSession) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 2\r\n\r\nhi")
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        table = RouteTable()
+        finder = Finder(http, table, (), lambda: True, (server.sockets[0].getsockname()[1],))
+        await finder.look()
+        assert not table.found
+
+
+async def test_our_own_ports_are_not_asked(http: aiohttp.ClientSession) -> None:
+    finder = Finder(http, RouteTable(), (8080, 9464), lambda: True, (8080, 9))
+    assert finder.tried() == ["http://127.0.0.1:9"]
