@@ -13,6 +13,8 @@ from tests.bench.figures import (
     slots_filled,
     start,
     storage,
+    tap_latency,
+    tap_streams,
     tick_jitter,
     values,
 )
@@ -33,4 +35,11 @@ FIGURES = (
     storage.FIGURE,
     range_query.FIGURE,
     values.FIGURE,
+    tap_latency.FIRST_P50,
+    tap_latency.FIRST_P95,
+    tap_latency.CHUNK_P50,
+    tap_latency.CHUNK_P95,
+    tap_streams.CPU,
+    tap_streams.SLOWER,
+    tap_streams.IDENTICAL,
 )
