@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import sys
 import traceback
 from collections.abc import AsyncIterator
@@ -64,6 +65,9 @@ async def tap(ctx: ServiceContext) -> AsyncIterator[None]:
             ctx.spawn(keeper.trim(), "remove old records")
             ctx.spawn(finder.run(), "look for runtimes")
             ctx.spawn(count(ctx, figures, bursts, keeper, proxy, door), "own figures")
+            # What lives from here on lives until the end; collecting it again and again would stop the traffic.
+            gc.collect()
+            gc.freeze()
             yield
         bursts.flush()
         with contextlib.suppress(TimeoutError):
@@ -95,14 +99,14 @@ def obey_routes(ctx: ServiceContext, table: RouteTable, finder: Finder) -> None:
             table.given = parse_routes(str(value), ctx.home.ports)
         except RouteError as error:
             raise SettingRefused(str(error)) from error
-        finder.soon()
+        finder.changed()
 
     try:
         take("", ctx.settings.text("tap.routes"))
     except SettingRefused as refusal:
         ctx.log.error("the routes cannot be used", setting="tap.routes", reason=str(refusal))
     ctx.settings.on_change("tap.routes", take)
-    ctx.settings.on_change("tap.find", lambda _key, _value: finder.soon())
+    ctx.settings.on_change("tap.find", lambda _key, _value: finder.changed())
 
 
 def tell_failure(ctx: ServiceContext, figures: Figures, error: Exception) -> None:

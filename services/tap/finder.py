@@ -81,6 +81,12 @@ class Finder:
         """Have it look before its time: a runtime did not answer."""
         self._wake.set()
 
+    def changed(self) -> None:
+        """What may be asked has changed: what is out of it is forgotten at once, the rest is looked for."""
+        allowed = self._where()
+        self._table.found = {port: found for port, found in self._table.found.items() if port in allowed}
+        self.soon()
+
     async def look(self) -> None:
         """Ask all ports now; several callers at a time share one look."""
         if self._looking is None or self._looking.done():

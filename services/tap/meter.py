@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Concatenate, ParamSpec, TypeVar
@@ -70,19 +69,21 @@ class Meter:
         self._generation: Generation | None = None
         self._reading: Reading | None = None
         self._status = 0
+        self._concurrent = 0
 
     @_guarded
-    def sent(self, generation: Generation, route: str, model: str, runtime: str) -> None:
-        """Note that the whole prompt goes to the runtime now: times count from here."""
-        now_us = wall_us()
-        self.id = f"{now_us:016x}-{secrets.token_hex(4)}"
+    def sent(self, generation: Generation, route: str, model: str, runtime: str, time_s: float) -> None:
+        """Note that the whole prompt went to the runtime at `time_s`: times count from there."""
         figures = self.figures
-        start = Start(
-            self.id, route, model or _UNNAMED, runtime, monotonic_s(), now_us, boot_us(), len(figures.under_way)
-        )
+        now_us = wall_us() - round((monotonic_s() - time_s) * 1e6)
+        if not self.id:  # a prompt that is sent again, over a new connection, is the same request
+            figures.requests += 1
+            # The time and the count since the start: no two alike, in the order of time.
+            self.id = f"{now_us:016x}-{figures.requests:x}"
+            self._concurrent = len(figures.under_way)
+        start = Start(self.id, route, model or _UNNAMED, runtime, time_s, now_us, boot_us(), self._concurrent)
         self._builder = RecordBuilder(start)
         self._generation = generation
-        figures.requests += 1
         figures.under_way[self.id] = self._builder
         self._bursts.add(self.id, start.model, Phase.PHASE_SENT, [])
 

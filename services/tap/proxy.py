@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 import aiohttp
 from aiohttp import web
 
+from bus.clock import monotonic_s
 from services.tap import answers
 from services.tap.asked import LONGEST_PEEK, model_of
 from services.tap.dialects import generation
@@ -21,7 +23,7 @@ from services.tap.meter import Meter
 from services.tap.record import Outcome
 from services.tap.reply import Reply
 from services.tap.routes import RouteTable, Way
-from services.tap.upstreams import Answer, Body, NoAnswer, Upstreams
+from services.tap.upstreams import Answer, Body, NoAnswer, OnSent, Upstreams
 
 # Bodies that are looked into at a time, in all: what comes beyond is passed on unread.
 _PEEK_BUDGET = 64 << 20
@@ -62,20 +64,21 @@ class Proxy:
     async def _forward(self, request: web.BaseRequest) -> web.StreamResponse:
         path, _, query = request.raw_path.partition("?")
         wanted = generation(request.method, path)
-        body, model = await self._body(request)
+        body, model = await self._body(request, generates=wanted is not None)
         way = await self._way(path, model)
         if way is None:
             self.failed_total += 1
             return answers.no_runtime(self._finder.tried())
         meter = self._new_meter() if wanted else None
+        on_sent = None
         if meter is not None and wanted is not None:
             # The ending, not the path: what stands before it is nobody's to keep.
             route = f"/v1{wanted.ending}" if path.endswith(f"/v1{wanted.ending}") else wanted.ending
-            meter.sent(wanted, route, model, way.upstream.runtime)
+            on_sent = partial(meter.sent, wanted, route, model, way.upstream.runtime)
         outcome = Outcome.NO_ANSWER
         answer: Answer | None = None
         try:
-            answer = await self._ask(request, way, query, body)
+            answer = await self._ask(request, way, query, body, on_sent)
             outcome = Outcome.TRUNCATED
             reply = Reply(answer)
             if await self._relay(request, reply, answer, meter):
@@ -84,6 +87,8 @@ class Proxy:
         except NoAnswer as error:
             self.failed_total += 1
             self._finder.soon()
+            if meter is not None and on_sent is not None and not meter.id:
+                on_sent(monotonic_s())  # it never went out; that is worth a record
             return answers.no_runtime([way.upstream.url], str(error))
         except (asyncio.CancelledError, ConnectionError):
             outcome = Outcome.CLIENT_ABORT
@@ -94,12 +99,12 @@ class Proxy:
             if meter is not None:
                 meter.end(outcome)
 
-    async def _body(self, request: web.BaseRequest) -> tuple[Body, str]:
+    async def _body(self, request: web.BaseRequest, *, generates: bool) -> tuple[Body, str]:
         """Return the body, and the model that it names; a large one is passed on unread, as it comes."""
         if not request.body_exists:
             return None, ""
         length = request.content_length
-        peeks = request.content_type == "application/json" or generation(request.method, request.path) is not None
+        peeks = generates or request.content_type == "application/json"
         if not peeks or (length or 0) > LONGEST_PEEK or self._peeking + (length or 0) > _PEEK_BUDGET:
             return request.content.iter_any(), ""
         parts: list[bytes] = []
@@ -123,13 +128,13 @@ class Proxy:
             way = self._table.choose(path, model)
         return way
 
-    async def _ask(self, request: web.BaseRequest, way: Way, query: str, body: Body) -> Answer:
+    async def _ask(self, request: web.BaseRequest, way: Way, query: str, body: Body, on_sent: OnSent | None) -> Answer:
         target = f"{way.path}?{query}" if query else way.path
         length = request.content_length if not isinstance(body, bytes) else len(body)
         if body is None:
             length = 0
         head = request_head(request.method, target, request.raw_headers, way.upstream.authority, length)
-        return await self._upstreams.send(way.upstream, request.method.encode(), head, body)
+        return await self._upstreams.send(way.upstream, request.method.encode(), head, body, on_sent)
 
     async def _relay(self, request: web.BaseRequest, reply: Reply, answer: Answer, meter: Meter | None) -> bool:
         """Pass the answer on as it comes; return whether it came to its end."""

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
+from bus.clock import monotonic_s
 from services.tap.headers import RawHeaders
 from services.tap.routes import Upstream
 
@@ -28,6 +29,7 @@ _MAX_HEADER_BYTES = 16 * 1024
 _MAX_HEADERS = 100
 
 Body = bytes | AsyncIterator[bytes] | None
+OnSent = Callable[[float], None]
 
 
 class NoAnswer(Exception):
@@ -71,13 +73,18 @@ class Upstreams:
         self._loop = asyncio.get_running_loop()
         self._idle: defaultdict[tuple[str, int], list[tuple[float, ResponseHandler]]] = defaultdict(list)
 
-    async def send(self, upstream: Upstream, method: bytes, head: bytes, body: Body) -> Answer:
-        """Send a request, return the head of the answer. Raises NoAnswer."""
+    async def send(
+        self, upstream: Upstream, method: bytes, head: bytes, body: Body, on_sent: OnSent | None = None
+    ) -> Answer:
+        """Send a request, return the head of the answer. Raises NoAnswer.
+
+        `on_sent` is called with the monotonic time, in s, once the prompt is on its way and the runtime at work.
+        """
         key = (upstream.host.strip("[]"), upstream.port)
         kept = self._take(key)
         if kept is not None and not isinstance(body, AsyncIterator):
             try:
-                return await self._exchange(key, kept, method, head, body)
+                return await self._exchange(key, kept, method, head, body, on_sent)
             except (aiohttp.ServerDisconnectedError, ConnectionError):
                 # It was closed while it lay idle, and the runtime has read nothing of this request.
                 kept.close()
@@ -85,7 +92,7 @@ class Upstreams:
             kept.close()
         connection = await self._connect(key)
         try:
-            return await self._exchange(key, connection, method, head, body)
+            return await self._exchange(key, connection, method, head, body, on_sent)
         except (aiohttp.ServerDisconnectedError, ConnectionError) as error:
             raise NoAnswer("it closed the connection before it answered") from error
         except (aiohttp.ClientError, aiohttp.http.HttpProcessingError) as error:
@@ -102,7 +109,13 @@ class Upstreams:
         return connection
 
     async def _exchange(
-        self, key: tuple[str, int], connection: ResponseHandler, method: bytes, head: bytes, body: Body
+        self,
+        key: tuple[str, int],
+        connection: ResponseHandler,
+        method: bytes,
+        head: bytes,
+        body: Body,
+        on_sent: OnSent | None,
     ) -> Answer:
         upload: asyncio.Task[None] | None = None
         try:
@@ -117,12 +130,15 @@ class Upstreams:
                 max_field_size=_MAX_HEADER_BYTES,
                 max_headers=_MAX_HEADERS,
             )
+            sent_s = monotonic_s()
             if body is None or isinstance(body, bytes):
                 connection.transport.write(head + body if body else head)
             else:
                 connection.transport.write(head)
                 chunked = b"\r\nTransfer-Encoding: chunked\r\n" in head
                 upload = self._loop.create_task(_upload(connection, body, chunked=chunked), name="upload")
+            if on_sent is not None:
+                on_sent(sent_s)
             while True:
                 message, content = await connection.read()
                 if message.code >= 200:

@@ -189,7 +189,7 @@ def test_a_meter_that_breaks_is_counted_and_says_no_more() -> None:
     meter = Meter(figures, cast(Bursts, None), lambda record: None, failures.append)
     found = generation("POST", "/api/chat")
     assert found is not None
-    meter.sent(found, "/api/chat", "model", "")  # there is nobody to publish
+    meter.sent(found, "/api/chat", "model", "", 1.0)  # there is nobody to publish
     meter.answered(200, "application/x-ndjson", "")
     meter.data(b"{}\n")
     meter.end(Outcome.COMPLETE)
