@@ -166,6 +166,7 @@ async def _each_second(
             ingest.counters,
             ring_bytes=rings.bytes,
             lost_samples_total=store.lost_samples,
+            lost_events_total=recorder.lost_events,
             standing_queries=len(standing),
             live_listeners=float(live.listening),
         )

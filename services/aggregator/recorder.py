@@ -56,14 +56,20 @@ class Recorder:
         self._log = log
         self._unsaved: list[Event] = []
         self._turn = asyncio.Lock()
+        self.lost_events = 0
+        """Events that came while the file could not be written and memory held no more."""
         self.trouble = ""
         """Why events could not be kept; empty when they were."""
 
     def event(self, event: Event) -> None:
         """Keeps an event with the next flush, as far as the settings allow."""
         kept = self._recording.event(event)
-        if kept is not None and len(self._unsaved) < MAX_UNSAVED_EVENTS:
+        if kept is None:
+            return
+        if len(self._unsaved) < MAX_UNSAVED_EVENTS:
             self._unsaved.append(kept)
+        else:
+            self.lost_events += 1
 
     @property
     def unsaved_events(self) -> list[Event]:

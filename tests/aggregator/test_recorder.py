@@ -7,7 +7,7 @@ from wfmonitor.v1.event_pb2 import Event
 
 from bus.logs import ServiceLogger
 from services.aggregator.inbox import Position
-from services.aggregator.recorder import Recorder
+from services.aggregator.recorder import MAX_UNSAVED_EVENTS, Recorder
 from services.aggregator.recording import Recording
 from services.aggregator.rings import Rings
 from services.aggregator.transaction import RowBlock
@@ -47,3 +47,13 @@ async def test_cursor_never_passes_an_event_that_came_while_others_were_kept() -
     assert await disk.recorder.flush()
     assert disk.cursors_came_after == [["early", "late"]]
     assert disk.recorder.unsaved_events == []
+
+
+async def test_events_that_find_no_room_are_counted() -> None:
+    disk = Disk()
+    log = ServiceLogger(logging.getLogger("test"), {})
+    disk.recorder = Recorder(Rings(), Recording(lambda _: True), disk, disk, lambda: {"p": disk.reached}, log)
+    for number in range(MAX_UNSAVED_EVENTS + 3):
+        disk.recorder.event(Event(id=str(number)))
+    assert len(disk.recorder.unsaved_events) == MAX_UNSAVED_EVENTS
+    assert disk.recorder.lost_events == 3
