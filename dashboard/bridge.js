@@ -5,7 +5,7 @@
 /** @typedef {import('./types').LinkState} LinkState */
 
 /** What tells of the line itself, or brings the names, waits for no frame: a hidden page has none. */
-const AT_ONCE = new Set(['link', 'series', 'history-error', 'events']);
+const AT_ONCE = new Set(['link', 'series', 'history-error', 'events', 'requests', 'energy-evidence', 'energy-table']);
 /** Of 16.7 ms; layout, paint and the other processes of the browser want theirs. */
 const FRAME_BUDGET_MS = 3;
 /** Where no line is drawn (a fixed range, a pause), words wait no longer than this. */
@@ -73,7 +73,7 @@ export class Latest {
     static label({key}, name) { return key.labels.find((label) => label.name === name)?.value ?? ''; }
 }
 
-/** Fires `link`, `series`, `latest`, `columns`, `events`, `processes`, `health`, `history-error`; the message is `event.detail`. */
+/** Fires `link`, `series`, `latest`, `columns`, `events`, `processes`, `health`, `history-error`, `requests`, `energy`, `energy-evidence`, `energy-table`; the message is `event.detail`. */
 export class Bridge extends EventTarget {
     constructor() {
         super();
@@ -159,8 +159,8 @@ export class Bridge extends EventTarget {
     /** @param {string} type @param {(detail: any) => void} listener */
     on(type, listener) { this.addEventListener(type, (event) => listener(/** @type {CustomEvent} */ (event).detail)); }
 
-    /** @param {any} message */
-    send(message) { this.worker.postMessage(message); }
+    /** @param {any} message @param {Transferable[]} [transfer] */
+    send(message, transfer = []) { this.worker.postMessage(message, transfer); }
 
     /** The monitor's clock, µs. */
     now_us() { return (performance.timeOrigin + performance.now()) * 1000 + this.offset_us; }

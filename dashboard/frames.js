@@ -31,6 +31,7 @@ export class FrameMeter extends EventTarget {
         this.intervals_ms = [];
         /** @type {number[]} */
         this.lags_ms = [];
+        this.fidelity = NaN;
         this.slots = 0;
         this.dropped = 0;
         this.figures = {fps: NaN, work_p95_ms: NaN, interval_ms: NaN, lag_ms: NaN};
@@ -40,6 +41,8 @@ export class FrameMeter extends EventTarget {
         this.second_ms = NaN;
         this.began_ms = 0;
         this.input = observeInput();
+        /** Of the energy band: what it drew over what was computed; NaN while it draws nothing. */
+        this.fidelity = NaN;
         this.after = new MessageChannel();
         this.after.port1.onmessage = () => this.ended();
         document.addEventListener('visibilitychange', () => { this.last_ms = NaN; this.counter.pause(); });
@@ -108,9 +111,15 @@ export class FrameMeter extends EventTarget {
         const sample = {
             frame_interval_ms: figures.interval_ms, frame_time_ms: figures.work_p95_ms, fps: figures.fps,
             dropped_frames: counter.dropped_total, jank_ratio: this.slots ? this.dropped / this.slots : NaN,
-            visual_lag_ms: figures.lag_ms, ...this.input.take(),
+            visual_lag_ms: figures.lag_ms, energy_fidelity: this.fidelity, ...this.input.take(),
         };
         this.bridge.send({type: 'ui', sample: Object.fromEntries(Object.entries(sample).filter(([, value]) => Number.isFinite(value)))});
+    }
+
+    /** The worker's canvas tells what it drew, and how late tokens were on it. @param {{fidelity: number, lag_ms: number}} told */
+    tellEnergy({fidelity, lag_ms}) {
+        this.fidelity = fidelity;
+        if (lag_ms === lag_ms) this.lags_ms.push(lag_ms);
     }
 
     get level() { return this.automatic ? this.detail.level : this.chosen; }

@@ -78,6 +78,71 @@ export interface LiveFrame {
     processes?: ProcessTable;
     health: ServiceHealth[];
     conflated: number;
+    tokens: TokenBurst[];
+    tokens_left_out: number;
+    requests: RequestRecord[];
+}
+
+/** Tokens of one request as they came; columns have one entry a chunk, NaN: not measured. */
+export interface TokenBurst {
+    model: string;
+    request_id: string;
+    phase: number;
+    times_us: number[];
+    tokens: number[];
+    entropy_bits: number[];
+    entropy_low_bits: number[];
+    entropy_high_bits: number[];
+    certainty: number[];
+}
+
+/** One lane of the energy band, four times a second while it moves. NaN: not measured, or not so now. */
+export interface LaneFigures {
+    model: string;
+    middle: number;
+    state: 'charging' | 'flowing' | 'stalled' | 'quiet';
+    tps: number;
+    last_rate: number;
+    last_us: number;
+    ttft_ms: number;
+    waiting_ms: number;
+    stalled_ms: number;
+}
+
+export interface EnergyFigures {
+    now_us: number;
+    more: number;
+    left_out: number;
+    fidelity: number;
+    lag_ms: number;
+    still: boolean;
+    lanes: LaneFigures[];
+}
+
+/** One generation (CONTRACTS §6). Absent: not measured. */
+export interface RequestRecord {
+    id: string;
+    model: string;
+    runtime: string;
+    start_us: number;
+    queue_ms?: number | null;
+    load_ms?: number | null;
+    prefill_ms?: number | null;
+    ttft_ms?: number | null;
+    ttfa_ms?: number | null;
+    e2e_ms?: number | null;
+    tpot_ms?: number | null;
+    itl_max_ms?: number | null;
+    prompt_tokens?: number | null;
+    cached_tokens?: number | null;
+    reasoning_tokens?: number | null;
+    output_tokens?: number | null;
+    joules?: number | null;
+    finish_reason: string;
+    status: number;
+    stalls: number;
+    stall: {at_ms: number; length_ms: number}[];
+    error: string;
 }
 
 /** One line of a plot: which series, and how many become one. */

@@ -1,5 +1,5 @@
 /** The JSON mirror of LiveFrame (server-sent events, /api/v1/events), brought into the shape the binary reader gives. */
-import {RateGroup, ServiceState} from '../gen/live.js';
+import {Phase, RateGroup, ServiceState} from '../gen/live.js';
 
 /** @typedef {import('../types').LiveFrame} LiveFrame */
 
@@ -73,6 +73,16 @@ export function healthFromJson(health) {
     };
 }
 
+/** @param {any} burst @returns {import('../types').TokenBurst} */
+function burstFromJson(burst) {
+    const column = (/** @type {string} */ name) => (field(burst, name) ?? []).map((/** @type {any} */ one) => number(one, NaN));
+    return {
+        model: String(burst.model ?? ''), request_id: String(field(burst, 'request_id') ?? ''), phase: enumeration(burst.phase, Phase),
+        times_us: column('times_us'), tokens: column('tokens'), entropy_bits: column('entropy_bits'),
+        entropy_low_bits: column('entropy_low_bits'), entropy_high_bits: column('entropy_high_bits'), certainty: column('certainty'),
+    };
+}
+
 /** @param {any} frame @returns {LiveFrame} */
 export function frameFromJson(frame) {
     return {
@@ -87,5 +97,7 @@ export function frameFromJson(frame) {
         events: (frame.events ?? []).map(eventFromJson),
         ...(frame.processes ? {processes: processesFromJson(frame.processes)} : {}),
         health: (frame.health ?? []).map(healthFromJson),
+        tokens: (frame.tokens ?? []).map(burstFromJson), tokens_left_out: number(field(frame, 'tokens_left_out')),
+        requests: frame.requests ?? [],
     };
 }

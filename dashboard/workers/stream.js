@@ -8,6 +8,7 @@ import {PbfReader} from '../vendor/pbf/pbf.js';
 import {readLiveFrame} from '../gen/live.js';
 import {ROUND_EACH_MS, ServerClock, localNow_us} from './clock.js';
 import {plotColumns} from './columns.js';
+import {Energy} from './energy.js';
 import {asker, historyColumns} from './history.js';
 import {Link, authorized} from './link.js';
 import {Rings} from './rings.js';
@@ -43,6 +44,7 @@ let ages_ms = [];
 let asking = null;
 
 const post = (/** @type {any} */ message, /** @type {Transferable[]} */ transfer = []) => self.postMessage(message, {transfer});
+const energy = new Energy(rings, () => clock.now_us(), post);
 
 const receive = {
     /** @param {{base: string, token: string, transport: 'auto'|'sse'}} message */
@@ -57,11 +59,19 @@ const receive = {
     /** @param {{id: string}} message */
     unplot({id}) { plots.delete(id); },
     /** @param {{view: View, paused: boolean}} message */
-    view(message) { ({view, paused} = message); refreshSoon(); },
+    view(message) { ({view, paused} = message); refreshSoon(); energy.hold(paused || link?.state !== 'open'); },
     /** @param {{hz: number}} message */
     rate({hz}) { columnsEach_ms = 1000 / hz; latestEach_ms = 1000 / hz; },
     /** @param {{sample: Record<string, number>}} message */
     ui({sample}) { link?.send({ui: sample}); },
+    /** The energy band. @param {any} message */
+    energy({ask, ...rest}) {
+        if (ask === 'canvas') energy.show(rest);
+        if (ask === 'size') energy.size(rest);
+        if (ask === 'reduced') energy.reduce(rest.reduced);
+        if (ask === 'evidence') energy.evidence(rest);
+        if (ask === 'table') energy.table();
+    },
 };
 
 self.onmessage = ({data}) => receive[/** @type {keyof typeof receive} */ (data.type)]?.(data);
@@ -87,6 +97,8 @@ function absorb(frame) {
     let unknown = false;
     for (const table of frame.tables) unknown = !rings.take(table) || unknown;
     if (unknown) link?.send({key: true});
+    energy.take(frame);
+    if (frame.requests.length) post({type: 'requests', requests: frame.requests});
     if (frame.events.length) post({type: 'events', events: frame.events});
     if (frame.processes) post({type: 'processes', table: frame.processes});
     if (frame.health.length) post({type: 'health', services: frame.health});
@@ -103,6 +115,7 @@ function ping() { link?.send({ping: localNow_us() / 1000}); }
 /** @param {import('../types').LinkState} state */
 function takeState(state) {
     post({type: 'link', link: state});
+    energy.hold(paused || state.state !== 'open');
     if (state.state === 'open') {
         ping();
         void backfill();

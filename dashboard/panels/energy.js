@@ -1,0 +1,119 @@
+/** The energy band: its frame, words and evidence. The canvas is the worker's (workers/energy.js). */
+import {openDialog} from '../dialog.js';
+import {attribute, el, rows, text} from '../dom.js';
+import {NONE, clock} from '../format.js';
+import {EvidenceTip, laneSentence, laneWords} from './energy-words.js';
+
+/** @typedef {import('../context.js').Context} Context */
+/** @typedef {import('../types').EnergyFigures} EnergyFigures */
+
+const COLOURS = {
+    bg: '--energy-bg', grid: '--energy-grid', text: '--energy-text', text2: '--energy-text-2', text3: '--energy-text-3',
+    lightning: '--energy-lightning', dot: '--energy-dot', stall: '--energy-stall', charging: '--energy-charging', chargingText: '--energy-charging-text',
+};
+const LEGEND = [
+    ['ribbon', 'width: 0 to 40 tok/s'], ['spark', 'a token arrives'], ['dots', 'dot: a token, its height its entropy'],
+    ['glow', 'glow: E'], ['hollow', 'hollow: a stall'], ['steps', 'charging'],
+];
+const ANNOUNCE_MS = 3000, ANNOUNCE_E = 0.2;
+
+function readInk() {
+    const style = getComputedStyle(document.documentElement);
+    const value = (/** @type {string} */ name) => style.getPropertyValue(name).trim();
+    const ink = Object.fromEntries(Object.entries(COLOURS).map(([name, property]) => [name, value(property)]));
+    return {...ink, streams: [value('--energy-stream-1'), value('--energy-stream-2')], font: `400 11px ${value('--font')}`};
+}
+
+/** Whether a runtime or a token has told of a model. @param {Context} context */
+export const modelHeard = ({bridge}) => bridge.latest.keys.some(({source}) => source.startsWith('model:'));
+
+export default {
+    id: 'energy', area: 'energy', title: 'Energy',
+    shown: modelHeard,
+    /** @param {HTMLElement} host @param {Context} context */
+    mount(host, context) {
+        const {bridge, state} = context;
+        const legend = el('ul', {class: 'energy-legend', 'aria-label': 'What is drawn'}, ...LEGEND.map(([kind, words]) => el('li', {}, el('span', {class: `key ${kind}`, 'aria-hidden': 'true'}), words)));
+        const canvas = el('canvas', {role: 'img', 'aria-label': 'Energy: waiting for tokens', tabindex: '0'});
+        const labels = el('ul', {class: 'lanes', 'aria-label': 'Models'});
+        const more = el('p', {class: 'more-lanes', hidden: true}), said = el('p', {class: 'hidden', role: 'status'});
+        const cross = el('span', {class: 'evidence-mark', hidden: true});
+        const table = el('button', {class: 'as-table', type: 'button', on: {click: () => bridge.send({type: 'energy', ask: 'table'})}}, 'View Energy as table');
+        host.append(el('header', {}, el('h2', {}, 'Energy'), legend), labels, el('div', {class: 'band'}, canvas, cross), more, said, table);
+
+        const tip = new EvidenceTip(context, canvas, cross);
+        const off = canvas.transferControlToOffscreen();
+        bridge.send({type: 'energy', ask: 'canvas', canvas: off, ink: readInk()}, [off]);
+        const band = /** @type {HTMLElement} */ (canvas.parentElement);
+        const fit = () => bridge.send({type: 'energy', ask: 'size', width: band.clientWidth, height: band.clientHeight, ratio: devicePixelRatio});
+        new ResizeObserver(fit).observe(band);
+        const reduced = matchMedia('(prefers-reduced-motion: reduce)');
+        const reduce = () => bridge.send({type: 'energy', ask: 'reduced', reduced: reduced.matches});
+        reduced.addEventListener('change', reduce);
+        reduce();
+
+        /** @type {EnergyFigures|null} */
+        let figures = null;
+        let announced_ms = -Infinity;
+        /** @type {Map<string, number>} */
+        const announcedE = new Map();
+        const label = () => {
+            if (figures) attribute(canvas, 'aria-label', `Energy. ${figures.lanes.map((lane) => laneSentence(lane, context)).join(' ') || 'No model has answered yet.'}`);
+        };
+        /** Changes of E that matter, politely, one in three seconds at most. */
+        const announce = () => {
+            if (!figures || performance.now() - announced_ms < ANNOUNCE_MS) return;
+            for (const {model} of figures.lanes) {
+                const energy = bridge.latest.one('model.energy', `model:${model}`), before = announcedE.get(model) ?? 0;
+                if (Math.abs(energy - before) < ANNOUNCE_E || energy !== energy) continue;
+                announcedE.set(model, energy);
+                announced_ms = performance.now();
+                return text(said, `${model}: energy ${energy.toFixed(2)}`);
+            }
+        };
+        bridge.on('energy', (/** @type {EnergyFigures} */ now) => {
+            figures = now;
+            host.classList.toggle('many', now.lanes.length > 3);
+            rows(labels, now.lanes, () => laneRow(bridge), (row, lane) => {
+                const words = laneWords(lane, context);
+                row.style.top = `${lane.middle}px`;
+                text(row.children[0], lane.model);
+                attribute(row.children[0], 'aria-label', laneSentence(lane, context));
+                attribute(row.children[0], 'title', lane.model);
+                text(row.children[1], words.about);
+                text(row.children[2], words.state);
+                attribute(row.children[2], 'class', `lane-state ${lane.state}`);
+            });
+            more.hidden = !now.more && !now.left_out;
+            text(more, [now.more ? `${now.more} more, quiet` : '', now.left_out ? `${now.left_out} tokens not shown: more came than a frame holds` : ''].filter(Boolean).join(', '));
+            context.frames?.tellEnergy(now);
+            announce();
+        });
+        canvas.addEventListener('focus', label);
+        setInterval(() => { if (!state.paused) label(); }, 10_000);
+        bridge.on('series', label);
+        bridge.on('energy-table', ({lines}) => openDialog('Energy as table', tableOf(lines)));
+        bridge.on('energy-evidence', (found) => tip.show(found));
+    },
+};
+
+/** A lane's name is a button: focus or touch shows its newest token's evidence. @param {import('../bridge.js').Bridge} bridge */
+function laneRow(bridge) {
+    const name = el('button', {type: 'button', class: 'lane-name'});
+    const row = el('li', {}, name, el('span', {class: 'lane-about'}), el('span', {class: 'lane-state'}));
+    const ask = () => bridge.send({type: 'energy', ask: 'evidence', lane: [...(row.parentElement?.children ?? [])].indexOf(row)});
+    name.addEventListener('focus', ask);
+    name.addEventListener('click', ask);
+    return row;
+}
+
+/** @param {{time_us: number, model: string, tokens: number, energy: number, bits: number, stalls: number}[]} lines */
+function tableOf(lines) {
+    const heads = ['second', 'model', 'tokens', 'E at its end', 'mean entropy, bits', 'stalls'];
+    const say = (/** @type {number} */ value) => (value === value ? value.toFixed(2) : 'not measured');
+    return el('div', {class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'Energy'},
+        el('table', {class: 'list'}, el('caption', {class: 'quiet'}, 'The last minute, one row a second in which tokens came'),
+            el('thead', {}, el('tr', {}, ...heads.map((head, at) => el('th', {scope: 'col', class: at > 1 ? 'right' : ''}, head)))),
+            el('tbody', {}, ...lines.map((line) => el('tr', {}, el('th', {scope: 'row'}, clock(line.time_us)), el('td', {}, line.model),
+                ...[String(line.tokens), say(line.energy), say(line.bits), line.stalls ? String(line.stalls) : NONE].map((one) => el('td', {class: 'right'}, one)))))));
+}

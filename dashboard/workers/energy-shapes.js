@@ -1,0 +1,193 @@
+/**
+ * Where the marks of a lane stand (CONTRACTS §4, LOOK "Energy"). Pure: a lane, the rows of its energy, the time and a
+ * box come in, shapes in CSS px come out. Every shape is a measurement; what was not measured has no shape.
+ */
+import {STALL_US, endOf} from './energy-lane.js';
+import {upperBound} from './rings.js';
+
+/** @typedef {import('./energy-lane.js').Lane} Lane */
+
+export const SPAN_US = 10e6;
+export const HALF_LIFE_US = 700_000;
+const FULL_TPS = 40;
+const LEAST_WIDTH = 4, MOST_WIDTH = 12;
+const MOST_BITS = 6;
+/** Ribbon and glow are read on this grid of the clock, so they do not shimmer while they scroll. */
+export const CELL_US = 50_000;
+const STEP_US = 100_000;
+/** Half of what a pixel of 8 bits can tell. */
+const LEAST_GLOW = 1 / 512;
+/** A stroke fainter than this is gone. */
+const FAINT = 0.03;
+/** Of 0 to 8 px: Δt of 25 ms is widest, 400 ms and more narrowest, by its logarithm. */
+const SHORT_MS = 25, LONG_MS = 400;
+/** Most lightning at once in a third of the view, as the flash rule of WCAG 2.3.1 allows (DASHBOARD "For people"). */
+export const MOST_SPARK_PX = 5000;
+/** A stroke thins out to both ends: it covers this part of the box around it. */
+export const SPARK_FILL = 1 / 4;
+
+/**
+ * @typedef {{left: number, right: number, top: number, middle: number, bottom: number}} Box
+ * @typedef {{times: Float64Array, values: Float64Array, start: number, end: number, period_us: number}} Rows
+ * @typedef {{x: number, half: number}[]} Ribbon
+ */
+
+/** @param {Box} box @param {number} now_us */
+export function xOf({left, right}, now_us) {
+    const scale = (right - left) / SPAN_US;
+    return (/** @type {number} */ time_us) => right - Math.max(0, now_us - time_us) * scale;
+}
+
+/** px of the ribbon: 0 to 40 tok/s are 4 to 12; above, the number tells the rest. @param {number} tps */
+export function ribbonWidth(tps) {
+    return LEAST_WIDTH + (MOST_WIDTH - LEAST_WIDTH) * Math.min(Math.max(tps, 0) / FULL_TPS, 1);
+}
+
+/** px of a stroke at its middle; the first token of a flow has no Δt, and the least width. @param {number} gap_ms */
+export function strokeWidth(gap_ms) {
+    if (gap_ms !== gap_ms) return 2;
+    const share = Math.log(LONG_MS / Math.min(Math.max(gap_ms, SHORT_MS), LONG_MS)) / Math.log(LONG_MS / SHORT_MS);
+    return 2 + 6 * share;
+}
+
+/** Where in the height of a lane an entropy stands: 0 bits just over the ribbon, 6 at the top. @param {Box} box @param {number} bits */
+export function dotHeight({top, middle}, bits) {
+    const floor = middle - MOST_WIDTH / 2 - 3;
+    return floor - (floor - top) * Math.min(Math.max(bits, 0) / MOST_BITS, 1);
+}
+
+/** Spans of time cut to the view, and to what has been. @param {import('./energy-lane.js').Span[]} spans @param {number} now_us */
+function seen(spans, now_us) {
+    return spans.map((span) => ({from_us: Math.max(span.from_us, now_us - SPAN_US), to_us: Math.min(endOf(span, now_us), now_us), over: span.to_us === span.to_us}))
+        .filter(({from_us, to_us}) => to_us >= from_us);
+}
+
+/** Gaps of the last ten seconds, an open one with them. @param {Lane} lane @param {number} now_us */
+export function gapsOf(lane, now_us) {
+    const open = lane.open && now_us - lane.last_us > STALL_US ? [{from_us: lane.last_us, to_us: NaN}] : [];
+    return [...lane.gaps, ...open].filter((gap) => endOf(gap, now_us) > now_us - SPAN_US);
+}
+
+/** The ribbon in pieces; those of a gap are hollow. @param {Lane} lane @param {number} now_us @param {Box} box */
+export function ribbons(lane, now_us, box) {
+    const x = xOf(box, now_us), gaps = gapsOf(lane, now_us);
+    /** @type {{points: Ribbon, hollow: boolean}[]} */
+    const pieces = [];
+    for (const {from_us, to_us} of seen(lane.flows, now_us)) {
+        let at_us = from_us;
+        for (const gap of gaps.filter((one) => one.from_us < to_us && endOf(one, now_us) > from_us)) {
+            if (gap.from_us > at_us) pieces.push({points: points(lane, at_us, gap.from_us, x), hollow: false});
+            const end_us = Math.min(endOf(gap, now_us), to_us);
+            pieces.push({points: points(lane, Math.max(gap.from_us, at_us), end_us, x), hollow: true});
+            at_us = end_us;
+        }
+        if (to_us > at_us) pieces.push({points: points(lane, at_us, to_us, x), hollow: false});
+    }
+    return pieces;
+}
+
+/** @param {Lane} lane @param {number} from_us @param {number} to_us @param {(time_us: number) => number} x @returns {Ribbon} */
+function points(lane, from_us, to_us, x) {
+    const half = (/** @type {number} */ time_us) => ribbonWidth(lane.rate(time_us)) / 2;
+    const found = [{x: x(from_us), half: half(from_us)}];
+    for (let at = (Math.floor(from_us / CELL_US) + 1) * CELL_US; at < to_us; at += CELL_US) found.push({x: x(at), half: half(at)});
+    found.push({x: x(to_us), half: half(to_us)});
+    return found;
+}
+
+/** One arrival each, fading; merged ones say how many. @param {Lane} lane @param {number} now_us @param {Box} box */
+export function strokes(lane, now_us, box) {
+    const x = xOf(box, now_us);
+    const reach = Math.min(box.bottom - box.middle, 22);
+    const found = [];
+    for (let at = lane.strokes.length - 1; at >= 0; at--) {
+        const {at_us, tokens, gap_ms} = lane.strokes[at];
+        const alpha = 2 ** (-Math.max(0, now_us - at_us) / HALF_LIFE_US);
+        if (alpha < FAINT) break;
+        found.push({x: x(at_us), width: strokeWidth(gap_ms), reach, alpha, tokens});
+    }
+    return found;
+}
+
+/**
+ * The part of their height that strokes may have, so that together they light up no more than MOST_SPARK_PX.
+ * @param {{width: number, reach: number, alpha: number}[]} all of every lane: they may stand in one third of the view
+ */
+export function sparkShare(all) {
+    const area = all.reduce((sum, {width, reach, alpha}) => sum + width * 2 * reach * SPARK_FILL * alpha, 0);
+    return area > MOST_SPARK_PX ? MOST_SPARK_PX / area : 1;
+}
+
+/** One token (or group that came in one chunk) each, at the height of its entropy. @param {Lane} lane @param {number} now_us @param {Box} box */
+export function dots(lane, now_us, box) {
+    const x = xOf(box, now_us);
+    const found = [];
+    for (let row = lane.after(now_us - SPAN_US); row < lane.end; row++) {
+        const bits = lane.bits[row];
+        if (bits === bits) found.push({x: x(lane.times[row]), y: dotHeight(box, bits), row});
+    }
+    return found;
+}
+
+/** E at a moment, held from its row; NaN where none is near. @param {Rows|null} rows @param {number} time_us */
+export function energyAt(rows, time_us) {
+    if (!rows) return NaN;
+    const row = upperBound(rows.times, rows.start, rows.end, time_us) - 1;
+    if (row < rows.start || time_us - rows.times[row] > 3 * rows.period_us) return NaN;
+    return rows.values[row];
+}
+
+/** Cells of the clock with the mean E of each. @param {Rows|null} rows @param {number} now_us @param {Box} box */
+export function glow(rows, now_us, box) {
+    const x = xOf(box, now_us);
+    const found = [];
+    for (let at = Math.floor((now_us - SPAN_US) / CELL_US) * CELL_US; at < now_us; at += CELL_US) {
+        const from_us = Math.max(at, now_us - SPAN_US), to_us = Math.min(at + CELL_US, now_us);
+        const energy = energyTold(rows, from_us, to_us) / ((to_us - from_us) / 1e6);
+        if (energy > LEAST_GLOW) found.push({x: x(from_us), width: x(to_us) - x(from_us), energy});
+    }
+    return found;
+}
+
+/** ∫ E dt as the rows say it, each held until the next, s at full energy. @param {Rows|null} rows @param {number} from_us @param {number} to_us */
+export function energyTold(rows, from_us, to_us) {
+    if (!rows) return 0;
+    let sum = 0;
+    for (let row = Math.max(rows.start, upperBound(rows.times, rows.start, rows.end, from_us) - 1); row < rows.end && rows.times[row] < to_us; row++) {
+        const begins = Math.max(rows.times[row], from_us);
+        const next = row + 1 < rows.end ? rows.times[row + 1] : Infinity;
+        const ends = Math.min(next, rows.times[row] + 3 * rows.period_us, to_us);
+        if (ends > begins && rows.values[row] === rows.values[row]) sum += rows.values[row] * (ends - begins) / 1e6;
+    }
+    return sum;
+}
+
+/** A step each 100 ms from the prompt to the first token, growing up to the lane's height. @param {Lane} lane @param {number} now_us @param {Box} box */
+export function steps(lane, now_us, box) {
+    const x = xOf(box, now_us), width = STEP_US * (box.right - box.left) / SPAN_US;
+    const most = Math.min(box.bottom - box.middle, 16);
+    return lane.charges.filter((charge) => endOf(charge, now_us) > now_us - SPAN_US).map((charge) => {
+        const begin_us = charge.from_us, to_us = Math.min(endOf(charge, now_us), now_us);
+        const bars = [];
+        const first = Math.max(1, Math.ceil((now_us - SPAN_US - begin_us) / STEP_US) + 1);
+        for (let step = first; begin_us + step * STEP_US <= to_us; step++) {
+            bars.push({x: x(begin_us + (step - 1) * STEP_US), width: Math.max(width - 2, 1), half: Math.min(2 + step, most)});
+        }
+        return {bars, from: x(Math.max(begin_us, now_us - SPAN_US)), to: x(to_us), begin_us, to_us, over: charge.to_us === charge.to_us};
+    });
+}
+
+/** Where flows have ended in view. @param {Lane} lane @param {number} now_us @param {Box} box */
+export function ends(lane, now_us, box) {
+    const x = xOf(box, now_us);
+    return lane.flows.filter(({to_us}) => to_us > now_us - SPAN_US).map(({to_us}) => ({x: x(to_us)}));
+}
+
+/** Boxes of so many lanes, one below the other. @param {number} count @param {number} width @param {number} height @returns {Box[]} */
+export function boxes(count, width, height) {
+    const above = 6, below = 24, pitch = (height - above - below) / Math.max(count, 1);
+    return Array.from({length: count}, (_, at) => {
+        const top = above + at * pitch;
+        return {left: 0, right: width - 1, top: top + 4, middle: Math.round(top + pitch * 0.58), bottom: top + pitch};
+    });
+}

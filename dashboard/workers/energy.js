@@ -1,0 +1,209 @@
+/**
+ * The energy band's canvas, in the worker that has the tokens: drawn in the frame after they come, and standing still
+ * when there are none (CONTRACTS §4). It tells the page twice: figures of each lane four times a second while one
+ * moves, and the evidence for a point when it is asked.
+ */
+import {quantile} from '../slots.js';
+import {Lane} from './energy-lane.js';
+import {Painter} from './energy-paint.js';
+import {SPAN_US, boxes, energyAt, energyTold, xOf} from './energy-shapes.js';
+import {evidenceAt} from './energy-evidence.js';
+
+/** @typedef {import('../types').LiveFrame} LiveFrame */
+/** @typedef {import('./energy-shapes.js').Rows} Rows */
+
+const MOST_LANES = 4;
+const TELL_MS = 250, STILL_MS = 500;
+/** Tokens older than this when they come were not late on the way: the page was not there. */
+const MOST_LAG_MS = 5000;
+
+/** A worker has fonts of its own; until it is there (or where it is not) words stand in the system's. */
+async function loadFont() {
+    const font = new FontFace('Inter', `url(${new URL('../vendor/inter/inter-latin.woff2', import.meta.url)})`, {weight: '100 900'});
+    /** @type {any} */ (self).fonts.add(await font.load());
+}
+
+export class Energy {
+    /** @param {import('./rings.js').Rings} rings @param {() => number} now_us @param {(message: any) => void} post */
+    constructor(rings, now_us, post) {
+        this.rings = rings;
+        this.clock_us = now_us;
+        this.post = post;
+        /** @type {Map<string, Lane>} */
+        this.lanes = new Map();
+        /** @type {Painter|null} */
+        this.painter = null;
+        this.reduced = false;
+        this.stopped_us = NaN;
+        this.asked = 0;
+        this.told_ms = this.drawn_ms = 0;
+        this.seenVersion = -1;
+        /** Arrival times of what is not drawn yet. @type {number[]} */
+        this.fresh_us = [];
+        /** @type {number[]} */
+        this.lags_ms = [];
+        this.fidelity = NaN;
+        this.leftOut = 0;
+        this.resting = 0;
+    }
+
+    get now_us() { return this.stopped_us === this.stopped_us ? this.stopped_us : this.clock_us(); }
+
+    /** @param {{canvas: OffscreenCanvas, ink: any}} message */
+    show({canvas, ink}) {
+        this.painter = new Painter(canvas, ink);
+        loadFont().then(() => this.draw(), () => {});
+        this.draw();
+    }
+
+    /** @param {{width: number, height: number, ratio: number}} message */
+    size({width, height, ratio}) {
+        this.painter?.size(width, height, ratio);
+        this.draw();
+    }
+
+    /** @param {boolean} reduced */
+    reduce(reduced) {
+        this.reduced = reduced;
+        this.draw();
+    }
+
+    /** Paused, or the line is lost: the picture stands where it was. @param {boolean} stop @param {number} [at_us] */
+    hold(stop, at_us) {
+        if (stop && this.stopped_us !== this.stopped_us) this.stopped_us = at_us ?? this.clock_us();
+        if (!stop) this.stopped_us = NaN;
+        this.draw();
+    }
+
+    /** @param {LiveFrame} frame */
+    take(frame) {
+        const now_us = this.clock_us();
+        this.leftOut += frame.tokens_left_out ?? 0;
+        for (const burst of frame.tokens ?? []) {
+            const lane = this.lanes.get(burst.model) ?? new Lane(burst.model);
+            this.lanes.set(burst.model, lane);
+            lane.take(burst, Math.min(frame.time_us || now_us, now_us));
+            for (const time_us of burst.times_us) this.fresh_us.push(time_us);
+        }
+        if (this.rings.version !== this.seenVersion) {
+            this.seenVersion = this.rings.version;
+            for (const {source} of this.rings.all) {
+                const model = source.startsWith('model:') ? source.slice(6) : '';
+                if (model && !this.lanes.has(model)) this.lanes.set(model, new Lane(model));
+            }
+        }
+        if (frame.tokens?.length) this.draw();
+    }
+
+    /** The busiest, in the order in which they were first heard of. */
+    get shown() {
+        const all = [...this.lanes.values()];
+        if (all.length <= MOST_LANES) return all;
+        const now_us = this.now_us;
+        const busy = (/** @type {Lane} */ lane) => lane.end - lane.after(now_us - SPAN_US) + (lane.waiting ? 1 : 0);
+        const best = new Set([...all].sort((a, b) => busy(b) - busy(a)).slice(0, MOST_LANES));
+        return all.filter((lane) => best.has(lane));
+    }
+
+    /** @param {Lane} lane @param {string} metric @returns {Rows|null} */
+    rows(lane, metric) {
+        const found = this.rings.matching(metric, `model:${lane.model}`);
+        const own = found.find(({key}) => !key.labels.length) ?? found[0];
+        if (!own) return null;
+        const {ring, column} = own;
+        return {times: ring.times, values: ring.columns[column], start: ring.start, end: ring.end, period_us: ring.period_us};
+    }
+
+    draw() {
+        if (!this.asked && this.painter) this.asked = requestAnimationFrame(this.frame);
+    }
+
+    frame = () => {
+        this.asked = 0;
+        const {painter} = this;
+        if (!painter || painter.width < 2) return;
+        const now_us = this.now_us, now_ms = performance.now();
+        const lanes = this.shown;
+        const moving = this.stopped_us !== this.stopped_us && lanes.some((lane) => lane.moves(now_us, SPAN_US + 2e6));
+        if (this.reduced && now_ms - this.drawn_ms < STILL_MS && this.drawn_ms) return this.rest(STILL_MS - (now_ms - this.drawn_ms));
+        const areas = boxes(lanes.length, painter.width, painter.height);
+        const shown = lanes.map((lane, at) => ({lane, rows: this.rows(lane, 'model.energy'), box: areas[at]}));
+        painter.begin();
+        if (this.reduced) {
+            painter.still(shown.map(({lane, rows, box}) => ({box, tps: lane.open ? lane.rate(now_us) : NaN, energy: energyAt(rows, now_us), state: lane.state(now_us)})));
+        } else {
+            painter.axis();
+            const drawn = painter.lanes(shown, now_us);
+            const told = shown.reduce((sum, {rows}) => sum + energyTold(rows, now_us - SPAN_US, now_us), 0);
+            this.fidelity = told > 0.05 ? drawn / told : NaN;
+        }
+        this.drawn_ms = now_ms;
+        for (const time_us of this.fresh_us) {
+            const lag_ms = (this.clock_us() - time_us) / 1000;
+            if (lag_ms < MOST_LAG_MS) this.lags_ms.push(lag_ms);
+        }
+        this.fresh_us = [];
+        if (now_ms - this.told_ms >= TELL_MS || !moving) this.tell(now_ms);
+        if (!moving) return;
+        if (this.reduced) this.rest(STILL_MS);
+        else this.draw();
+    };
+
+    /** @param {number} wait_ms */
+    rest(wait_ms) {
+        clearTimeout(this.resting);
+        this.resting = setTimeout(() => this.draw(), wait_ms);
+    }
+
+    /** @param {number} now_ms */
+    tell(now_ms) {
+        this.told_ms = now_ms;
+        const now_us = this.now_us, lanes = this.shown, {painter} = this;
+        const areas = boxes(lanes.length, painter?.width ?? 1, painter?.height ?? 1);
+        this.post({
+            type: 'energy', now_us, more: this.lanes.size - lanes.length, left_out: this.leftOut, fidelity: this.fidelity,
+            lag_ms: quantile(this.lags_ms, 0.95), still: this.reduced,
+            lanes: lanes.map((lane, at) => ({
+                model: lane.model, middle: areas[at].middle, state: lane.state(now_us), tps: lane.open ? lane.rate(now_us) : NaN,
+                last_rate: lane.lastRate, last_us: lane.last_us, ttft_ms: lane.ttft_ms, waiting_ms: lane.waiting ? (now_us - lane.waiting.from_us) / 1000 : NaN,
+                stalled_ms: lane.state(now_us) === 'stalled' ? (now_us - lane.last_us) / 1000 : NaN,
+            })),
+        });
+        this.lags_ms = [];
+    }
+
+    /** What stands at a point of the canvas; `lane` and no x: its newest token. @param {{x?: number, y?: number, lane?: number}} asked */
+    evidence({x, y, lane: wanted}) {
+        const {painter} = this;
+        if (!painter) return;
+        const now_us = this.now_us, lanes = this.shown, areas = boxes(lanes.length, painter.width, painter.height);
+        const at = wanted ?? areas.findIndex(({bottom}) => (y ?? 0) <= bottom);
+        const lane = lanes[at];
+        if (!lane) return;
+        const box = areas[at];
+        const time_us = x === undefined ? lane.last_us : now_us - SPAN_US * (box.right - x) / (box.right - box.left);
+        const rows = this.rows(lane, 'model.energy');
+        const found = evidenceAt(lane, rows, time_us, now_us, x === undefined ? NaN : y ?? NaN, box);
+        this.post({type: 'energy-evidence', lane: at, x: found.time_us === found.time_us ? xOf(box, now_us)(found.time_us) : x ?? box.right, y: found.dot_y === found.dot_y ? found.dot_y : box.middle, ...found});
+    }
+
+    /** The last minute as a table: a row a second and lane. */
+    table() {
+        const now_us = this.now_us, second_us = Math.floor(now_us / 1e6) * 1e6;
+        const lines = [];
+        for (let back = 0; back < 60; back++) {
+            const to_us = second_us - back * 1e6;
+            for (const lane of this.lanes.values()) {
+                const first = lane.after(to_us - 1e6), end = lane.after(to_us);
+                if (first === end) continue;
+                const bits = [...lane.bits.subarray(first, end)].filter((one) => one === one);
+                lines.push({
+                    time_us: to_us, model: lane.model, tokens: lane.total(end) - lane.total(first), energy: energyAt(this.rows(lane, 'model.energy'), to_us),
+                    bits: bits.length ? bits.reduce((a, b) => a + b) / bits.length : NaN,
+                    stalls: lane.gaps.filter((gap) => gap.to_us > to_us - 1e6 && gap.to_us <= to_us).length,
+                });
+            }
+        }
+        this.post({type: 'energy-table', lines});
+    }
+}

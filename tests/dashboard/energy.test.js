@@ -1,0 +1,150 @@
+/** The energy band's geometry: what a lane knows, and the shapes it makes of it. */
+import assert from 'node:assert/strict';
+import {test} from 'node:test';
+import {Phase} from '../../dashboard/gen/live.js';
+import {evidenceAt} from '../../dashboard/workers/energy-evidence.js';
+import {Lane} from '../../dashboard/workers/energy-lane.js';
+import {MOST_SPARK_PX, SPARK_FILL, boxes, dotHeight, dots, energyTold, gapsOf, glow, ribbonWidth, ribbons, sparkShare, steps, strokeWidth, strokes} from '../../dashboard/workers/energy-shapes.js';
+
+const START_US = 1.7e15;
+const at = (/** @type {number} */ s) => START_US + Math.round(s * 1e6);
+const BOX = {left: 0, right: 1000, top: 10, middle: 60, bottom: 90};
+const burst = (/** @type {number[]} */ seconds, more = {}) => ({
+    model: 'm', request_id: 'r', phase: Phase.PHASE_FLOWING, times_us: seconds.map(at), tokens: seconds.map(() => 1),
+    entropy_bits: [], entropy_low_bits: [], entropy_high_bits: [], certainty: [], ...more,
+});
+const lane = (/** @type {any[]} */ ...bursts) => {
+    const made = new Lane('m');
+    for (const one of bursts) made.take(one, one.times_us.at(-1) ?? one.now ?? START_US);
+    return made;
+};
+const steady = (/** @type {number} */ tps, /** @type {number} */ from, /** @type {number} */ to) => Array.from({length: Math.round((to - from) * tps)}, (_, i) => from + i / tps);
+
+test('a ribbon is 4 to 12 px wide for 0 to 40 tokens a second, and no wider above', () => {
+    assert.deepEqual([0, 20, 40, 90].map(ribbonWidth), [4, 8, 12, 12]);
+    const made = lane(burst(steady(20, 0, 5)));
+    assert.equal(made.rate(at(4.95)), 20);
+    const [piece] = ribbons(made, at(5), BOX);
+    assert.equal(piece.hollow, false);
+    assert.ok(Math.abs(piece.points.at(-2).half - 4) < 0.3);
+});
+
+test('a stroke is thicker where tokens follow sooner, 2 to 8 px', () => {
+    assert.equal(strokeWidth(25), 8);
+    assert.equal(strokeWidth(5), 8);
+    assert.equal(strokeWidth(400), 2);
+    assert.equal(strokeWidth(NaN), 2);
+    assert.ok(strokeWidth(50) > strokeWidth(100));
+});
+
+test('a stroke fades with a half-life of 700 ms', () => {
+    const made = lane(burst([0]));
+    assert.ok(Math.abs(strokes(made, at(0.7), BOX)[0].alpha - 0.5) < 1e-9);
+    assert.equal(strokes(made, at(4), BOX).length, 0);
+});
+
+test('above 40 tokens a second strokes merge and say how many; none is lost', () => {
+    const made = lane(burst(steady(100, 0, 2)));
+    const last = made.strokes.at(-1);
+    assert.equal(last?.tokens, 3);
+    assert.equal(made.strokes.reduce((sum, {tokens}) => sum + tokens, 0) + made.pending, 200);
+    assert.ok(made.strokes.filter(({at_us}) => at_us > at(1)).length <= 41);
+});
+
+test('lightning at once covers no more than the flash rule allows', () => {
+    const made = lane(burst(steady(40, 0, 4)));
+    const all = [1, 2, 3, 4].flatMap(() => strokes(made, at(4), BOX));
+    const share = sparkShare(all);
+    assert.ok(share < 1);
+    const area = all.reduce((sum, {width, reach, alpha}) => sum + width * 2 * reach * share * SPARK_FILL * alpha, 0);
+    assert.ok(area <= MOST_SPARK_PX + 1e-6);
+});
+
+test('a gap beyond the stall time is hollow, a shorter one is not', () => {
+    const made = lane(burst([0, 0.1, 0.45, 1.07, 1.2]));
+    assert.deepEqual(gapsOf(made, at(1.3)).map(({from_us, to_us}) => Math.round((to_us - from_us) / 1000)), [620]);
+    assert.deepEqual(ribbons(made, at(1.3), BOX).map(({hollow}) => hollow), [false, true, false]);
+    assert.equal(made.state(at(1.3)), 'flowing');
+    assert.equal(made.state(at(1.7)), 'stalled');
+    assert.equal(gapsOf(made, at(1.7)).length, 2);
+});
+
+test('a flow ends with its last token, and nothing grows after it', () => {
+    const made = lane(burst([0, 0.1, 0.2]), burst([], {phase: Phase.PHASE_ENDED, now: at(0.3)}));
+    assert.equal(made.open, null);
+    assert.equal(made.state(at(3)), 'quiet');
+    assert.deepEqual(gapsOf(made, at(3)), []);
+    assert.equal(made.moves(at(9), 10e6), true);
+    assert.equal(made.moves(at(11), 10e6), false);
+});
+
+test('two requests of one model are one flow until the last has ended', () => {
+    const other = {request_id: 'other'};
+    const made = lane(burst([0, 0.1]), burst([0.05, 0.2], other), burst([0.3], {phase: Phase.PHASE_ENDED}), burst([0.4], other));
+    assert.equal(made.flows.length, 1);
+    assert.equal(made.state(at(0.5)), 'flowing');
+    const times = made.times.subarray(made.start, made.end);
+    assert.deepEqual([...times], [...times].sort((a, b) => a - b));
+});
+
+test('charging is a step each 100 ms from the prompt, and the first token stops it', () => {
+    const sent = burst([], {phase: Phase.PHASE_SENT, now: at(0)});
+    const waiting = lane(sent);
+    const [row] = steps(waiting, at(1.15), BOX);
+    assert.equal(row.bars.length, 11);
+    assert.equal(row.over, false);
+    assert.ok(row.bars.every(({half}, i) => i === 0 || half >= row.bars[i - 1].half));
+    waiting.take(burst([1.2]), at(1.2));
+    assert.equal(steps(waiting, at(5), BOX)[0].bars.length, 12);
+    assert.equal(waiting.ttft_ms, 1200);
+    assert.equal(waiting.waiting, null);
+});
+
+test('a dot stands at the height of its entropy; a token without one has none', () => {
+    const made = lane(burst([0, 0.1, 0.2], {entropy_bits: [0, NaN, 6]}));
+    const found = dots(made, at(0.3), BOX);
+    assert.equal(found.length, 2);
+    assert.ok(found[0].y < BOX.middle && found[1].y === BOX.top);
+    assert.equal(dotHeight(BOX, 9), BOX.top);
+});
+
+test('the glow that is drawn is the energy that was computed', () => {
+    const count = 60, times = Float64Array.from({length: count}, (_, i) => at(i / 10)), values = Float64Array.from({length: count}, (_, i) => 0.5 + 0.5 * Math.sin(i / 9));
+    const rows = {times, values, start: 0, end: count, period_us: 100_000};
+    for (const now of [5.98, 6.03, 6.1, 9.3, 14]) {
+        const drawn = glow(rows, at(now), BOX).reduce((sum, {width, energy}) => sum + energy * width / 100, 0);
+        const told = energyTold(rows, at(now) - 10e6, at(now));
+        assert.ok(Math.abs(drawn / told - 1) < 0.01, `${now}: ${drawn} of ${told}`);
+    }
+    assert.deepEqual(glow(null, at(6), BOX), []);
+});
+
+test('the same moment gives the same shapes, and without tokens there are none', () => {
+    const made = lane(burst(steady(18, 0, 3)));
+    assert.deepEqual(ribbons(made, at(3), BOX), ribbons(made, at(3), BOX));
+    const quiet = new Lane('m');
+    assert.deepEqual([ribbons(quiet, at(3), BOX), strokes(quiet, at(3), BOX), dots(quiet, at(3), BOX), steps(quiet, at(3), BOX)], [[], [], [], []]);
+});
+
+test('a minute of tokens is kept, however many come', () => {
+    const made = new Lane('m');
+    for (let second = 0; second < 200; second++) made.take(burst(steady(100, second, second + 1)), at(second + 1));
+    assert.ok(made.end - made.start <= 6200);
+    assert.equal(made.rate(at(199.995)), 100);
+    assert.equal(made.last_us, at(199.99));
+});
+
+test('evidence names the token under the pointer, or says what is there instead', () => {
+    const made = lane(burst([0, 0.1, 0.2, 1], {entropy_bits: [1, 2, 3, 4], certainty: [0.9, 0.8, 0.7, 0.6]}));
+    const token = evidenceAt(made, null, at(0.11), at(1.1), 20, BOX);
+    assert.equal(token.certainty, 0.8);
+    assert.equal(Math.round(token.gap_ms), 100);
+    assert.ok(token.energy !== token.energy);
+    assert.equal(Math.round(evidenceAt(made, null, at(0.6), at(1.1), 60, BOX).stall_ms), 800);
+    assert.ok(Number.isNaN(evidenceAt(made, null, at(5), at(8), 60, BOX).time_us) === true);
+});
+
+test('lanes share the height and do not overlap', () => {
+    const four = boxes(4, 900, 264);
+    four.forEach((box, i) => { if (i) assert.ok(box.top >= four[i - 1].bottom); });
+});

@@ -1,0 +1,121 @@
+"""The energy band: it moves with real tokens, told by the probe, and with nothing else."""
+
+from __future__ import annotations
+
+import math
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.conftest import Open, api
+from tests.stack import Stack, wait_until
+
+sys.path.append(str(Path(__file__).resolve().parents[2] / "sdk"))
+
+from wirthforge_probe import Probe
+
+# Read through a copy: the page's own canvas belongs to its worker.
+_PICTURE = """() => {
+    const canvas = document.querySelector('#panel-energy canvas');
+    const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', {willReadFrequently: true});
+    copy.drawImage(canvas, 0, 0);
+    const {data} = copy.getImageData(0, 0, canvas.width, canvas.height);
+    let hash = 0;
+    for (let at = 0; at < data.length; at++) hash = (hash * 31 + data[at]) | 0;
+    return hash;
+}"""
+_TOPK = [0.6 * math.exp(-rank) for rank in range(20)]
+
+
+def picture(page: Page) -> int:
+    """A hash of all pixels of the band."""
+    found: int = page.evaluate(_PICTURE)
+    return found
+
+
+def lane(page: Page, model: str) -> str:
+    """The words beside a lane; empty where there is none."""
+    found = page.locator("#panel-energy .lanes li").filter(has_text=model)
+    return found.inner_text() if found.count() else ""
+
+
+@contextmanager
+def generation(stack: Stack, model: str, *, tokens_a_second: float = 20.0, topk: bool = False) -> Iterator[Probe]:
+    """Tokens of a program that runs a model itself, until the block ends."""
+    probe = Probe(home=stack.home.root)
+    over = threading.Event()
+
+    def answer() -> None:
+        with probe.generation(model, runtime="transformers", prompt_tokens=100) as told:
+            while not over.wait(1 / tokens_a_second):
+                told.token(topk=_TOPK if topk else None)
+            told.finish("stop")
+
+    thread = threading.Thread(target=answer, daemon=True)
+    thread.start()
+    try:
+        yield probe
+    finally:
+        over.set()
+        thread.join()
+        probe.close(2.0)
+
+
+def test_tokens_become_a_lane_with_evidence(open_page: Open, stack: Stack) -> None:
+    page = open_page()
+    with generation(stack, "e2e-flow", topk=True) as probe:
+        wait_until(lambda: "flowing" in lane(page, "e2e-flow"), 20, "the lane of a model that answers")
+        assert probe.trouble is None
+        before = picture(page)
+        wait_until(lambda: picture(page) != before, 5, "the band to move with the tokens")
+        page.locator("#panel-energy .lane-name").filter(has_text="e2e-flow").focus()
+        expect(page.locator(".energy-tip")).to_contain_text("certainty 0.")
+        expect(page.locator(".energy-tip")).to_contain_text("[model:e2e-flow]")
+    wait_until(lambda: "quiet" in lane(page, "e2e-flow"), 10, "the lane to tell the end")
+
+
+def test_without_tokens_not_a_pixel_moves(open_page: Open, stack: Stack) -> None:
+    page = open_page()
+    with generation(stack, "e2e-still"):
+        wait_until(lambda: "flowing" in lane(page, "e2e-still"), 20, "the lane of a model that answers")
+    last = [picture(page)]
+
+    def stands() -> bool:
+        before, last[0] = last[0], picture(page)
+        page.wait_for_timeout(700)
+        return before == last[0]
+
+    wait_until(stands, 40, "the band to come to rest once its tokens have left it")
+    seen = {picture(page)}
+    for _ in range(5):
+        page.wait_for_timeout(200)
+        seen.add(picture(page))
+    assert len(seen) == 1
+
+
+def test_reduced_motion_shows_bars_and_numbers(open_page: Open, stack: Stack) -> None:
+    page = open_page(reduced_motion="reduce")
+    with generation(stack, "e2e-reduced"):
+        wait_until(lambda: "flowing" in lane(page, "e2e-reduced"), 20, "the lane of a model that answers")
+        page.emulate_media(reduced_motion="no-preference")
+        before = picture(page)
+        wait_until(lambda: picture(page) != before, 5, "motion to come back where it is wanted")
+
+
+def test_page_tells_its_fidelity(open_page: Open, stack: Stack) -> None:
+    page = open_page()
+
+    def told() -> float:
+        newest = api(stack, "series?class=ui")["series"]
+        found = [one["newest"] for one in newest if one["key"]["metric"] == "ui.energy_fidelity"]
+        return next((value for value in found if value is not None), math.nan)
+
+    with generation(stack, "e2e-fidelity"):
+        wait_until(lambda: "flowing" in lane(page, "e2e-fidelity"), 20, "the lane of a model that answers")
+        wait_until(lambda: not math.isnan(told()), 20, "ui.energy_fidelity to arrive")
+        assert told() == pytest.approx(1.0, abs=0.05)
