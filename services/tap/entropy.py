@@ -37,9 +37,17 @@ class Certainty(NamedTuple):
 
 
 def measure(
-    top: Sequence[float], sampled: float | None = None, sampled_in_top: bool = True, vocabulary: int = VOCABULARY
+    top: Sequence[float],
+    sampled: float | None = None,
+    sampled_in_top: bool = True,
+    vocabulary: int = VOCABULARY,
+    *,
+    told_apart: bool = True,
 ) -> Certainty | None:
     """Return the figures of natural log-probabilities `top`; `sampled` is that of the token that was taken.
+
+    `told_apart` False: the candidates are known by their text alone, where of several that say the same one is left
+    over; what is not seen may then be likelier than what is.
 
     None without candidates, for values that are no log-probabilities, and for the bare p = 1 that speculative
     decoding reports in place of a distribution: that is not an entropy of 0.
@@ -58,7 +66,10 @@ def measure(
     if mass > 1.0:
         seen = [weight / mass for weight in seen]
         mass = 1.0
-    low, high = bounds(seen, weights[-1], mass, vocabulary)
+    # The token that was taken may be listed whether it is of the k likeliest or not, even in place of the k-th.
+    others = [value for value in top if value != sampled]
+    least = math.exp(min(0.0, *others)) if told_apart and others else 1.0
+    low, high = bounds(seen, least, mass, vocabulary)
     bits = (low + high) / 2.0 if mass >= POINT_MASS else math.nan
     return Certainty(bits, low, high, certainty(weights))
 

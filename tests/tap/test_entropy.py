@@ -75,3 +75,24 @@ def test_below_the_mass_of_09_there_are_bounds_but_no_point() -> None:
     assert found is not None
     assert math.isnan(found.bits)
     assert found.low_bits < found.high_bits
+
+
+@given(values=logits, k=st.integers(1, 20), place=st.integers(0, 100))
+def test_a_sampled_token_listed_beside_the_top_says_nothing_of_the_tail(
+    values: list[float], k: int, place: int
+) -> None:
+    whole = softmax(values)
+    taken = whole[place % len(whole)]
+    listed = [*whole[:k], taken] if place % len(whole) >= k else whole[:k]
+    found = measure([math.log(p) for p in listed], math.log(taken), vocabulary=len(whole))
+    if found is not None:
+        assert found.low_bits - 1e-9 <= bits_of(whole) <= found.high_bits + 1e-9
+
+
+@given(values=logits, k=st.integers(2, 20), hidden=st.integers(0, 100))
+def test_candidates_that_hide_one_another_leave_the_bounds_true(values: list[float], k: int, hidden: int) -> None:
+    whole = softmax(values)
+    listed = whole[:k]
+    del listed[hidden % len(listed)]
+    if listed and (found := measure([math.log(p) for p in listed], vocabulary=len(whole), told_apart=False)):
+        assert found.low_bits - 1e-9 <= bits_of(whole) <= found.high_bits + 1e-9

@@ -39,6 +39,7 @@ class TopToken(Struct, gc=False):
 
     logprob: float | None = None
     token: Raw = ABSENT
+    bytes: Raw = ABSENT
 
 
 class TokenProb(Struct, gc=False):
@@ -55,7 +56,13 @@ def certainty_of(token: TokenProb) -> Certainty | None:
         return None
     top = [one.logprob for one in token.top_logprobs if one.logprob is not None]
     taken = bytes(token.token)
-    return entropy.measure(top, token.logprob, any(bytes(one.token) == taken for one in token.top_logprobs))
+    return entropy.measure(
+        top,
+        token.logprob,
+        any(bytes(one.token) == taken for one in token.top_logprobs),
+        # llama-cpp-python collects candidates by their text, and has no bytes for any.
+        told_apart=all(present(one.bytes) for one in token.top_logprobs),
+    )
 
 
 class LegacyProbs(Struct, gc=False):
@@ -86,7 +93,9 @@ def read_probs(raw: Raw) -> tuple[int, Certainty | None]:
         return 0, None
     tops = found.top_logprobs or []
     parts = (
-        entropy.measure([value for value in top.values() if value is not None], sampled, sampled in top.values())
+        entropy.measure(
+            [value for value in top.values() if value is not None], sampled, sampled in top.values(), told_apart=False
+        )
         for sampled, top in zip(found.token_logprobs, tops, strict=False)
         if top
     )
