@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from difflib import get_close_matches
 from pathlib import Path
@@ -41,6 +42,8 @@ def main() -> int:
     arguments = parser.parse_args()
     console, progress = Console(), Console(stderr=True, highlight=False)
     figures = chosen(arguments.only)
+    # As Ctrl-C does: whatever was started is stopped on the way out.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     outcomes = []
     with Bench(quick=arguments.quick) as bench:
         for outcome in run(figures, bench, arguments.rounds, lambda line: progress.print(line, markup=False)):

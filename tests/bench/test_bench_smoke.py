@@ -14,7 +14,7 @@ from tests.bench.harness.figure import Figure, Outcome, Reference
 
 def test_two_cheap_figures_end_in_a_table_and_a_file(tmp_path: Path) -> None:
     result = tmp_path / "result.json"
-    command = [sys.executable, "-m", "tests.bench", "--quick", "--rounds", "2", "--output", result]
+    command = [sys.executable, "-m", "tests.bench", "--quick", "--rounds", "2", "--output", str(result)]
     done = subprocess.run(
         [*command, "--only", "idle_memory", "--only", "client_latency"],
         cwd=REPOSITORY,
