@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from bus.resolution import digits_of, told
+from bus.resolution import step_of, told_row
 from bus.series import Series
 from services.collector.guard import Guard
 
@@ -33,7 +33,7 @@ class Assembly:
     def __init__(self, guards: Iterable[Guard]) -> None:
         self.guards = tuple(guards)
         self._known: tuple[tuple[Series, ...], ...] = ()
-        self._tables: list[tuple[str, tuple[Series, ...], list[tuple[int, int | None]]]] = []
+        self._tables: list[tuple[str, tuple[Series, ...], list[int], list[float | None]]] = []
 
     def rows(self, now_s: float) -> list[TableRow]:
         """Reads every sampler once. Where two claim one series, the first has it."""
@@ -45,8 +45,8 @@ class Assembly:
         ):
             self._divide()
         return [
-            TableRow(source, columns, [told(values[i], digits) for i, digits in places])
-            for source, columns, places in self._tables
+            TableRow(source, columns, told_row([values[place] for place in places], steps))
+            for source, columns, places, steps in self._tables
         ]
 
     def _divide(self) -> None:
@@ -58,6 +58,6 @@ class Assembly:
                 tables.setdefault(table_of(series), {}).setdefault(series, place)
                 place += 1
         self._tables = [
-            (source, tuple(places), [(place, digits_of(series)) for series, place in places.items()])
+            (source, tuple(places), list(places.values()), [step_of(series) for series in places])
             for source, places in tables.items()
         ]

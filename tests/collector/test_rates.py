@@ -33,6 +33,13 @@ def test_counter_that_fell_is_absent_and_not_negative() -> None:
     assert rates.update(3.0, [20, 6]) == [10.0, 0.0]
 
 
+@given(readings=st.lists(st.lists(st.integers(0, 2**63), min_size=3, max_size=3), min_size=2, max_size=20))
+def test_no_rate_is_ever_negative_however_counters_jump(readings: list[list[int]]) -> None:
+    rates = Rates()
+    for second, counters in enumerate(readings):
+        assert not any(rate < 0.0 for rate in rates.update(float(second), counters))
+
+
 def test_two_readings_at_one_time_are_no_span() -> None:
     rates = Rates()
     rates.update(1.0, [1])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import mmap
 import os
+import resource
 import shutil
 import socket
 import subprocess
@@ -19,7 +21,7 @@ import pytest
 from services.collector.processes.board import Board
 from services.collector.sampler import Absent, Machine
 from services.collector.samplers import SAMPLERS
-from services.collector.samplers.cpu import Cpu, CpuStates
+from services.collector.samplers.cpu import MOST_CORES_BY_STATE, Cpu
 from services.collector.samplers.disk import Disk
 from services.collector.samplers.filesystem import Filesystem
 from services.collector.samplers.load import Load
@@ -80,22 +82,40 @@ def test_cpu_agrees_with_psutil(busy: psutil.Process) -> None:
     theirs = psutil.cpu_percent()
     ours = read(cpu, time.monotonic())
     assert ours["system.cpu.percent"] == pytest.approx(theirs, rel=0.05, abs=2.0)
-    cores = [value for name, value in ours.items() if "core=" in name]
+    cores = [value for name, value in ours.items() if "core_percent" in name]
     assert len(cores) == psutil.cpu_count()
     assert sum(cores) / len(cores) == pytest.approx(theirs, rel=0.05, abs=2.0)
 
 
 def test_cpu_states_agree_with_psutil(busy: psutil.Process) -> None:
-    states = CpuStates(HERE)
+    cpu = Cpu(HERE)
+    psutil.cpu_times_percent(percpu=True)
     psutil.cpu_times_percent()
-    states.read(time.monotonic())
+    cpu.read(time.monotonic())
     time.sleep(2.0)  # the span that is measured
-    theirs = psutil.cpu_times_percent()
-    ours = read(states, time.monotonic())
-    for state in ("user", "system", "iowait", "steal"):
+    theirs, each = psutil.cpu_times_percent(), psutil.cpu_times_percent(percpu=True)
+    ours = read(cpu, time.monotonic())
+    for state in ("user", "system", "iowait", "softirq", "steal"):
         assert ours[f"system.cpu.state_percent[state={state}]"] == pytest.approx(
             getattr(theirs, state), rel=0.05, abs=2.0
         )
+        for core, times in enumerate(each[:MOST_CORES_BY_STATE]):
+            name = f"system.cpu.core_state_percent[core={core}][state={state}]"
+            assert ours[name] == pytest.approx(getattr(times, state), rel=0.05, abs=2.0), name
+
+
+def test_switches_and_interrupts_agree_with_psutil() -> None:
+    cpu = Cpu(HERE)
+    with Bracket(lambda: psutil.cpu_stats()._asdict()) as bracket:
+        cpu.read(100.0)
+        bracket.begun()
+        for _ in range(200):
+            time.sleep(0.0005)  # a switch each
+        bracket.ending()
+        ours = read(cpu, 110.0)
+    bracket.holds("ctx_switches", ours["system.cpu.context_switches_s"] * 10.0)
+    bracket.holds("interrupts", ours["system.cpu.interrupts_s"] * 10.0)
+    bracket.holds("soft_interrupts", ours["system.cpu.softirqs_s"] * 10.0)
 
 
 def test_memory_agrees_with_psutil() -> None:
@@ -104,7 +124,25 @@ def test_memory_agrees_with_psutil() -> None:
     assert ours["system.mem.total_bytes"] == theirs.total
     assert ours["system.mem.used_bytes"] == pytest.approx(theirs.total - theirs.available, rel=0.05, abs=32 << 20)
     assert ours["system.mem.percent"] == pytest.approx(theirs.percent, rel=0.05, abs=0.5)
+    assert ours["system.mem.cache_bytes"] == pytest.approx(theirs.cached + theirs.buffers, rel=0.05, abs=32 << 20)
+    for field in ("available", "free", "buffers", "shared", "slab"):
+        assert ours[f"system.mem.{field}_bytes"] == pytest.approx(getattr(theirs, field), rel=0.05, abs=32 << 20), field
     assert ours["system.swap.used_bytes"] == pytest.approx(psutil.swap_memory().used, rel=0.05, abs=1 << 20)
+
+
+def test_page_faults_are_at_least_those_of_one_program() -> None:
+    memory = Memory(HERE)
+    memory.read(100.0)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    held = mmap.mmap(-1, 16 << 20)
+    for at in range(0, len(held), mmap.PAGESIZE):
+        held[at] = 1
+    ours = read(memory, 110.0)["system.mem.faults_s"] * 10.0
+    taken = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+    held.close()
+    assert taken > 0
+    # The kernel folds the counts of a core into the sum it tells a little later.
+    assert ours >= 0.9 * taken
 
 
 def test_load_and_uptime_agree_with_the_system() -> None:
@@ -140,8 +178,14 @@ def test_loopback_counts_each_byte_once() -> None:
 
 
 def test_disk_agrees_with_psutil(tmp_path: Path) -> None:
+    def theirs() -> dict[str, int]:
+        disks = psutil.disk_io_counters(perdisk=True).items()
+        return {
+            f"{name} {field}": getattr(row, field) for name, row in disks for field in ("write_bytes", "write_count")
+        }
+
     disk = Disk(HERE)
-    with Bracket(lambda: {n: c.write_bytes for n, c in psutil.disk_io_counters(perdisk=True).items()}) as bracket:
+    with Bracket(theirs) as bracket:
         disk.read(100.0)
         bracket.begun()
         with (tmp_path / "written").open("wb") as file:
@@ -151,7 +195,26 @@ def test_disk_agrees_with_psutil(tmp_path: Path) -> None:
         bracket.ending()
         ours = read(disk, 110.0)
     for name in {series.labels[0][1] for series in disk.columns()}:
-        bracket.holds(name, ours[f"system.disk.write_bytes_s[device={name}]"] * 10.0)
+        bracket.holds(f"{name} write_bytes", ours[f"system.disk.write_bytes_s[device={name}]"] * 10.0)
+        bracket.holds(f"{name} write_count", ours[f"system.disk.writes_s[device={name}]"] * 10.0)
+
+
+def test_packets_agree_with_psutil() -> None:
+    def theirs() -> dict[str, int]:
+        return {name: row.packets_recv for name, row in psutil.net_io_counters(pernic=True).items()}
+
+    network = Network(HERE)
+    with Bracket(theirs) as bracket, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as speaker:
+        network.read(100.0)
+        bracket.begun()
+        for _ in range(100):
+            speaker.sendto(b"one packet", ("127.0.0.1", 9))
+        bracket.ending()
+        ours = read(network, 110.0)
+    assert ours["system.net.lo_packets_s"] * 10.0 >= 100 - 1e-6
+    bracket.holds("lo", ours["system.net.lo_packets_s"] * 10.0)
+    for name in {series.labels[0][1] for series in network.columns() if series.labels}:
+        bracket.holds(name, ours[f"system.net.rx_packets_s[iface={name}]"] * 10.0)
 
 
 def test_process_agrees_with_psutil(busy: psutil.Process) -> None:

@@ -12,14 +12,14 @@ from bus.catalogue import catalogue
 from services.collector.sampler import Absent, Machine
 from services.collector.samplers import SAMPLERS
 from services.collector.samplers.battery import Battery
-from services.collector.samplers.cpu import Cpu, CpuStates
+from services.collector.samplers.cpu import MOST_CORES_BY_STATE, SHOWN, Cpu, CpuClock
 from services.collector.samplers.disk import Disk
 from services.collector.samplers.filesystem import Filesystem
 from services.collector.samplers.load import Load
 from services.collector.samplers.memory import Memory, MemoryTrend
 from services.collector.samplers.network import Network
 from services.collector.samplers.power import Power
-from services.collector.samplers.psi import Pressure
+from services.collector.samplers.psi import Pressure, Stall
 from services.collector.samplers.temperature import Temperature
 from tests.collector.recorded import Recorded, read
 
@@ -46,7 +46,7 @@ def test_every_series_is_in_the_catalogue_with_its_labels(laptop: Recorded) -> N
                 metric = catalogue()[series.metric]
                 assert {name for name, _ in series.labels} <= set(metric.labels)
                 seen.add(series.metric)
-    assert len(seen) > 25
+    assert len(seen) > 60
 
 
 def test_cpu_is_what_is_neither_idle_nor_waiting_for_a_disk(laptop: Recorded) -> None:
@@ -100,28 +100,136 @@ def test_core_that_goes_off_takes_its_column_along(laptop: Recorded) -> None:
     assert cpu.columns() is not before
 
 
-def test_cpu_states_and_clock(laptop: Recorded) -> None:
-    states = CpuStates(laptop.machine)
-    read(states, 1.0)
-    laptop.change("proc/stat", CPU, "cpu  1040 100 520 8010 320 0 55 55 0 0")
-    found = read(states, 2.0)
-    assert found["system.cpu.state_percent[state=user]"] == pytest.approx(40.0)
-    assert found["system.cpu.state_percent[state=iowait]"] == pytest.approx(20.0)
-    assert found["system.cpu.frequency_mhz"] == 2000.0
+def test_states_of_all_cores_and_of_each(laptop: Recorded) -> None:
+    cpu = Cpu(laptop.machine)
+    read(cpu, 1.0)
+    laptop.change("proc/stat", CPU, "cpu  1040 100 520 8010 320 2 57 55 0 0")
+    laptop.change("proc/stat", CPU_0, "cpu0 640 50 320 4000 220 2 25 25 0 0")
+    laptop.change("proc/stat", CPU_1, "cpu1 400 50 200 4010 100 0 32 30 0 0")
+    found = read(cpu, 2.0)
+    whole = {state: found[f"system.cpu.state_percent[state={state}]"] for state in SHOWN}
+    assert whole == pytest.approx(
+        {
+            "user": 4000 / 104,
+            "nice": 0.0,
+            "system": 2000 / 104,
+            "iowait": 2000 / 104,
+            "irq": 200 / 104,
+            "softirq": 700 / 104,
+            "steal": 500 / 104,
+        }
+    )
+    assert found["system.cpu.core_state_percent[core=0][state=user]"] == pytest.approx(4000 / 82)
+    assert found["system.cpu.core_state_percent[core=1][state=softirq]"] == pytest.approx(700 / 22)
+
+
+def test_what_the_processor_is_switched_between(laptop: Recorded) -> None:
+    cpu = Cpu(laptop.machine)
+    first = read(cpu, 1.0)
+    assert (first["system.processes_running"], first["system.processes_blocked"]) == (3.0, 1.0)
+    assert math.isnan(first["system.forks_s"]), "one reading is no span"
+    laptop.change("proc/stat", "intr 417907", "intr 418007")
+    laptop.change("proc/stat", "ctxt 673127", "ctxt 673377")
+    laptop.change("proc/stat", "processes 4242", "processes 4245")
+    laptop.change("proc/stat", "softirq 600000", "softirq 600040")
+    found = read(cpu, 1.5)
+    assert found["system.cpu.interrupts_s"] == 200.0
+    assert found["system.cpu.context_switches_s"] == 500.0
+    assert found["system.forks_s"] == 6.0
+    assert found["system.cpu.softirqs_s"] == 80.0
+
+
+def test_state_whose_count_goes_back_is_absent_and_the_others_stay(laptop: Recorded) -> None:
+    cpu = Cpu(laptop.machine)
+    read(cpu, 1.0)
+    laptop.change("proc/stat", CPU, "cpu  1010 100 500 8011 299 0 50 50 0 0")
+    found = read(cpu, 1.1)
+    assert math.isnan(found["system.cpu.state_percent[state=iowait]"])
+    assert found["system.cpu.state_percent[state=user]"] == pytest.approx(50.0)
+
+
+def test_big_machine_tells_states_of_all_cores_together_only(laptop: Recorded) -> None:
+    cores = "".join(f"cpu{core} 400 50 200 4000 100 0 25 25 0 0\n" for core in range(2, MOST_CORES_BY_STATE + 1))
+    laptop.change("proc/stat", CPU_1 + "\n", CPU_1 + "\n" + cores)
+    names = read(Cpu(laptop.machine), 1.0).keys()
+    assert "system.cpu.state_percent[state=user]" in names
+    assert f"system.cpu.core_percent[core={MOST_CORES_BY_STATE}]" in names
+    assert not any("core_state" in name for name in names)
+
+
+def test_kernel_that_does_not_tell_a_count_has_none(laptop: Recorded) -> None:
+    laptop.change("proc/stat", "procs_blocked 1\n", "")
+    laptop.change("proc/stat", "ctxt 673127\n", "")
+    cpu = Cpu(laptop.machine)
+    read(cpu, 1.0)
+    found = read(cpu, 1.1)
+    assert math.isnan(found["system.processes_blocked"])
+    assert math.isnan(found["system.cpu.context_switches_s"])
+
+
+def test_clock_is_the_mean_of_the_cores(laptop: Recorded) -> None:
+    assert read(CpuClock(laptop.machine), 1.0) == {"system.cpu.frequency_mhz": 2000.0}
 
 
 def test_memory_in_use_is_what_is_not_available(laptop: Recorded) -> None:
     found = read(Memory(laptop.machine), 1.0)
-    assert found == {"system.mem.percent": 75.0, "system.mem.used_bytes": 12_000_000 * 1024.0}
-
-
-def test_swap_and_its_flow(laptop: Recorded) -> None:
-    trend = MemoryTrend(laptop.machine)
-    assert read(trend, 1.0)["system.swap.percent"] == 25.0
-    laptop.change("proc/vmstat", "pswpin 1000", "pswpin 1010")
-    found = read(trend, 2.0)
-    assert found["system.swap.in_bytes_s"] == 10 * 4096.0
+    assert found["system.mem.percent"] == 75.0
+    assert found["system.mem.used_bytes"] == 12_000_000 * 1024.0
     assert found["system.mem.cache_bytes"] == 2_500_000 * 1024.0, "SwapCached is no cache of files"
+
+
+def test_what_memory_is_used_for(laptop: Recorded) -> None:
+    memory = Memory(laptop.machine)
+    read(memory, 1.0)
+    found = read(memory, 1.1)
+    wanted = {
+        "available": 4_000_000,
+        "free": 1_000_000,
+        "cached": 2_000_000,
+        "buffers": 100_000,
+        "dirty": 1_200,
+        "writeback": 40,
+        "slab": 600_000,
+        "shared": 300_000,
+        "anonymous": 9_000_000,
+        "mapped": 700_000,
+        "page_table": 50_000,
+        "committed": 20_000_000,
+    }
+    assert {name: found[f"system.mem.{name}_bytes"] / 1024.0 for name in wanted} == wanted
+
+
+def test_lines_that_come_and_go_in_meminfo_are_found_again(laptop: Recorded) -> None:
+    memory = Memory(laptop.machine)
+    before = read(memory, 1.0)
+    laptop.change("proc/meminfo", "Dirty:              1200 kB\n", "")
+    without = read(memory, 1.1)
+    assert math.isnan(without.pop("system.mem.dirty_bytes"))
+    assert without["system.mem.committed_bytes"] == before["system.mem.committed_bytes"]
+    laptop.change("proc/meminfo", "Slab: ", "NewHere:              1 kB\nDirty:               10 kB\nSlab: ")
+    again = read(memory, 1.2)
+    assert again["system.mem.mapped_bytes"] == before["system.mem.mapped_bytes"]
+    assert again["system.mem.slab_bytes"] == before["system.mem.slab_bytes"]
+
+
+def test_pages_that_come_and_go(laptop: Recorded) -> None:
+    memory = Memory(laptop.machine)
+    assert math.isnan(read(memory, 1.0)["system.mem.faults_s"])
+    laptop.write("proc/vmstat", "nr_free_pages 250000\npswpin 1010\npswpout 2000\npgfault 5500\npgmajfault 72\n")
+    found = read(memory, 2.0)
+    assert found["system.swap.in_bytes_s"] == 10 * 4096.0
+    assert found["system.swap.out_bytes_s"] == 0.0
+    assert found["system.mem.faults_s"] == 500.0
+    assert found["system.mem.major_faults_s"] == 2.0
+
+
+def test_swap(laptop: Recorded) -> None:
+    assert read(MemoryTrend(laptop.machine), 1.0) == {
+        "system.mem.total_bytes": 16_000_000 * 1024.0,
+        "system.swap.percent": 25.0,
+        "system.swap.used_bytes": 2_000_000 * 1024.0,
+        "system.swap.total_bytes": 8_000_000 * 1024.0,
+    }
 
 
 def test_share_of_swap_is_absent_without_swap(laptop: Recorded) -> None:
@@ -130,18 +238,36 @@ def test_share_of_swap_is_absent_without_swap(laptop: Recorded) -> None:
     assert math.isnan(read(MemoryTrend(laptop.machine), 1.0)["system.swap.percent"])
 
 
-def test_load_and_uptime(laptop: Recorded) -> None:
-    assert list(read(Load(laptop.machine), 1.0).values()) == [0.61, 0.43, 0.20, 12345.67]
+def test_load_threads_and_uptime(laptop: Recorded) -> None:
+    assert list(read(Load(laptop.machine), 1.0).values()) == [0.61, 0.43, 0.20, 1234.0, 12345.67]
 
 
 def test_pressure(laptop: Recorded) -> None:
     assert read(Pressure(laptop.machine), 1.0) == {
         "system.psi.cpu.some_avg10": 12.5,
+        "system.psi.cpu.some_avg60": 6.0,
         "system.psi.mem.some_avg10": 1.25,
+        "system.psi.mem.some_avg60": 0.5,
         "system.psi.mem.full_avg10": 0.75,
+        "system.psi.mem.full_avg60": 0.3,
         "system.psi.io.some_avg10": 3.0,
+        "system.psi.io.some_avg60": 2.0,
         "system.psi.io.full_avg10": 2.0,
+        "system.psi.io.full_avg60": 1.0,
     }
+
+
+def test_stall_is_the_share_of_the_last_span(laptop: Recorded) -> None:
+    stall = Stall(laptop.machine)
+    assert all(math.isnan(value) for value in read(stall, 1.0).values())
+    laptop.change("proc/pressure/cpu", "avg300=2.00 total=1000", "avg300=2.00 total=26000")
+    laptop.change("proc/pressure/io", "total=500", "total=150500")
+    laptop.change("proc/pressure/memory", "total=500", "total=400")
+    found = read(stall, 1.1)
+    assert found["system.psi.cpu.some_percent"] == pytest.approx(25.0)
+    assert found["system.psi.io.full_percent"] == 100.0
+    assert found["system.psi.mem.some_percent"] == 0.0
+    assert math.isnan(found["system.psi.mem.full_percent"]), "a sum that went back"
 
 
 def test_kernel_without_pressure_is_absent_with_the_mend(tmp_path: Path) -> None:
@@ -162,6 +288,24 @@ def test_whole_disks_only(laptop: Recorded) -> None:
     assert found["system.disk.busy_percent[device=nvme0n1]"] == pytest.approx(50.0)
 
 
+def test_requests_of_a_disk_and_how_long_they_took(laptop: Recorded) -> None:
+    disk = Disk(laptop.machine)
+    read(disk, 1.0)
+    laptop.change(
+        "proc/diskstats",
+        "40000 1000 2000000 9000 30000 2000 1000000 8000 0 12000 17000",
+        "40010 1000 2000000 9025 30002 2000 1000000 8014 0 12000 17150",
+    )
+    found = read(disk, 1.1)
+    assert found["system.disk.reads_s[device=nvme0n1]"] == pytest.approx(100.0)
+    assert found["system.disk.writes_s[device=nvme0n1]"] == pytest.approx(20.0)
+    assert found["system.disk.read_latency_ms[device=nvme0n1]"] == pytest.approx(2.5)
+    assert found["system.disk.write_latency_ms[device=nvme0n1]"] == pytest.approx(7.0)
+    assert found["system.disk.queue_depth[device=nvme0n1]"] == pytest.approx(1.5)
+    assert math.isnan(found["system.disk.read_latency_ms[device=sda]"]), "nothing was read, so nothing took any time"
+    assert found["system.disk.queue_depth[device=sda]"] == 0.0
+
+
 def test_disk_that_is_pulled_and_put_back_makes_no_spike(laptop: Recorded) -> None:
     disk = Disk(laptop.machine)
     read(disk, 1.0)
@@ -170,7 +314,8 @@ def test_disk_that_is_pulled_and_put_back_makes_no_spike(laptop: Recorded) -> No
     assert all(math.isnan(value) for value in read(disk, 1.1).values())
     laptop.write("proc/diskstats", text)
     assert all(math.isnan(value) for value in read(disk, 1.2).values())
-    assert all(value == 0.0 for value in read(disk, 1.3).values())
+    found = read(disk, 1.3)
+    assert all(math.isnan(value) if "latency" in name else value == 0.0 for name, value in found.items())
 
 
 def test_loopback_is_apart_and_containers_insides_are_left_out(laptop: Recorded) -> None:
@@ -178,11 +323,24 @@ def test_loopback_is_apart_and_containers_insides_are_left_out(laptop: Recorded)
     read(network, 1.0)
     laptop.change("proc/net/dev", "lo:  500000", "lo:  501000")
     laptop.change("proc/net/dev", "wlp2s0: 7000000", "wlp2s0: 7000500")
-    assert read(network, 1.5) == {
-        "system.net.lo_bytes_s": 2000.0,
-        "system.net.rx_bytes_s[iface=wlp2s0]": 1000.0,
-        "system.net.tx_bytes_s[iface=wlp2s0]": 0.0,
-    }
+    found = read(network, 1.5)
+    assert found["system.net.lo_bytes_s"] == 2000.0
+    assert found["system.net.rx_bytes_s[iface=wlp2s0]"] == 1000.0
+    assert found["system.net.tx_bytes_s[iface=wlp2s0]"] == 0.0
+    assert {name.partition("=")[2] for name in found} == {"", "wlp2s0]"}
+
+
+def test_packets_errors_and_drops_of_an_interface(laptop: Recorded) -> None:
+    network = Network(laptop.machine)
+    read(network, 1.0)
+    laptop.change("proc/net/dev", "wlp2s0: 7000000    7462    5   30 ", "wlp2s0: 7000000    7472    6   33 ")
+    laptop.change("proc/net/dev", "900000    2768    2    9 ", "900000    2773    2    8 ")
+    laptop.change("proc/net/dev", "lo:  500000    3900", "lo:  500000    3907")
+    found = read(network, 1.5)
+    assert found["system.net.lo_packets_s"] == 14.0
+    figures = ("rx_packets", "tx_packets", "rx_errors", "tx_errors", "rx_drops")
+    assert [found[f"system.net.{figure}_s[iface=wlp2s0]"] for figure in figures] == [20.0, 10.0, 2.0, 0.0, 6.0]
+    assert math.isnan(found["system.net.tx_drops_s[iface=wlp2s0]"]), "a counter that went back"
 
 
 def test_each_local_file_system_once_and_no_remote_one(laptop: Recorded) -> None:

@@ -9,7 +9,7 @@ from importlib import metadata
 from services.collector.guard import Warn
 from services.collector.sampler import Factory
 from services.collector.samplers.battery import Battery
-from services.collector.samplers.cpu import Cpu, CpuStates
+from services.collector.samplers.cpu import Cpu, CpuClock
 from services.collector.samplers.disk import Disk
 from services.collector.samplers.filesystem import Filesystem
 from services.collector.samplers.gpu import GpuClocks, GpuLoad, GpuTrend
@@ -19,7 +19,7 @@ from services.collector.samplers.network import Network
 from services.collector.samplers.own_cost import OwnCost
 from services.collector.samplers.power import Power
 from services.collector.samplers.process import Processes
-from services.collector.samplers.psi import Pressure
+from services.collector.samplers.psi import Pressure, Stall
 from services.collector.samplers.runtimes import Runtimes
 from services.collector.samplers.storage import Storage
 from services.collector.samplers.temperature import Temperature
@@ -27,10 +27,10 @@ from services.collector.samplers.temperature import Temperature
 ENTRY_POINTS = "wfmonitor.samplers"
 
 SAMPLERS: dict[str, tuple[Factory, ...]] = {
-    "cpu": (Cpu, CpuStates),
+    "cpu": (Cpu, CpuClock),
     "memory": (Memory, MemoryTrend),
     "load": (Load,),
-    "psi": (Pressure,),
+    "psi": (Stall, Pressure),
     "disk": (Disk,),
     "filesystem": (Filesystem,),
     "network": (Network,),

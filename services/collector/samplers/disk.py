@@ -1,4 +1,4 @@
-"""Disks: bytes read and written a second and share of time busy, each device (CONTRACTS §1)."""
+"""Disks: bytes and requests a second, how long they took, how many waited, share of time busy (CONTRACTS §1)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,16 @@ from collections.abc import Sequence
 from bus.series import Series
 from services.collector.pinned import PinnedFile
 from services.collector.rates import Rates
-from services.collector.sampler import Absent, Machine
+from services.collector.sampler import NAN, Absent, Machine
 
 _SECTOR_BYTES = 512  # /proc/diskstats counts in these whatever the disk's own sectors are
 # Whole disks only: partitions, and what is made of other disks (dm, md, loop), would count twice.
 _WHOLE = re.compile(rb"(sd[a-z]+|hd[a-z]+|vd[a-z]+|xvd[a-z]+|nvme\d+n\d+|mmcblk\d+|dasd[a-z]+|pmem\d+)")
+
+_METRICS = (
+    "read_bytes_s", "write_bytes_s", "busy_percent",
+    "reads_s", "writes_s", "read_latency_ms", "write_latency_ms", "queue_depth",
+)  # fmt: skip
 
 
 def find_disks(lines: Sequence[bytes]) -> list[tuple[int, bytes]]:
@@ -22,7 +27,7 @@ def find_disks(lines: Sequence[bytes]) -> list[tuple[int, bytes]]:
 
 
 class Disk:
-    """disk.read_bytes_s, disk.write_bytes_s, disk.busy_percent a device, from /proc/diskstats."""
+    """Eight figures a device of one reading of /proc/diskstats. The latency of a span without a request is absent."""
 
     name = "disk"
     group = "resource"
@@ -48,22 +53,39 @@ class Disk:
         if counters is None:  # a disk came or went, or the lines moved
             self._name(lines)
             counters = self._counters(lines) or []
-        values = self._rates.update(now_s, counters)
-        for i in range(2, len(values), 3):
-            # ms a second → percent; the kernel rounds to its tick, so 100 may be passed by one.
-            values[i] = min(values[i] / 10.0, 100.0) if values[i] == values[i] else values[i]
+        rates = self._rates.update(now_s, counters)
+        values: list[float] = []
+        for i in range(0, len(rates), 8):
+            read, written, busy_ms, reads, writes, reading_ms, writing_ms, queued_ms = rates[i : i + 8]
+            values += (
+                read,
+                written,
+                # ms a second → percent; the kernel rounds to its tick, so 100 may be passed by one.
+                min(busy_ms / 10.0, 100.0) if busy_ms == busy_ms else busy_ms,
+                reads,
+                writes,
+                reading_ms / reads if reads > 0 else NAN,
+                writing_ms / writes if writes > 0 else NAN,
+                queued_ms / 1000.0,
+            )
         return values
 
     def _counters(self, lines: list[bytes]) -> list[float] | None:
-        """Bytes read, bytes written and ms busy of each known disk; None where its line is another's."""
+        """Eight counters of each known disk, in the order `read` takes them; None where its line is another's."""
         if len(lines) != self._lines:
             return None
         counters: list[float] = []
         for place, name in self._disks:
-            fields = lines[place].split(None, 13)
+            fields = lines[place].split(None, 14)
             if fields[2] != name:
                 return None
-            counters += (int(fields[5]) * _SECTOR_BYTES, int(fields[9]) * _SECTOR_BYTES, int(fields[12]))
+            reads, _, sectors_read, reading_ms, writes, _, sectors_written, writing_ms, _, busy_ms, queued_ms = map(
+                int, fields[3:14]
+            )
+            counters += (
+                sectors_read * _SECTOR_BYTES, sectors_written * _SECTOR_BYTES, busy_ms,
+                reads, writes, reading_ms, writing_ms, queued_ms,
+            )  # fmt: skip
         return counters
 
     def _name(self, lines: list[bytes]) -> None:
@@ -72,5 +94,5 @@ class Disk:
         self._columns = tuple(
             Series(f"system.disk.{field}", "system", (("device", name.decode()),))
             for _, name in self._disks
-            for field in ("read_bytes_s", "write_bytes_s", "busy_percent")
+            for field in _METRICS
         )

@@ -1,4 +1,4 @@
-"""Load averages, number of processes and uptime (CONTRACTS §1)."""
+"""Load averages, number of threads and uptime (CONTRACTS §1)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from services.collector.sampler import Absent, Machine
 
 
 class Load:
-    """load1, load5, load15 from /proc/loadavg and uptime_s from /proc/uptime."""
+    """load1, load5, load15 and threads from /proc/loadavg, uptime_s from /proc/uptime."""
 
     name = "load"
     group = "trend"
@@ -19,11 +19,13 @@ class Load:
             self._uptime = PinnedFile(machine.proc / "uptime")
         except OSError as error:
             raise Absent(f"{error.filename}: {error.strerror}") from error
-        self._columns = tuple(Series(f"system.{field}", "system") for field in ("load1", "load5", "load15", "uptime_s"))
+        fields = ("load1", "load5", "load15", "threads", "uptime_s")
+        self._columns = tuple(Series(f"system.{field}", "system") for field in fields)
 
     def columns(self) -> tuple[Series, ...]:
         return self._columns
 
     def read(self, now_s: float) -> list[float]:
-        one, five, fifteen = self._loadavg.read().split()[:3]
-        return [float(one), float(five), float(fifteen), float(self._uptime.read().split()[0])]
+        one, five, fifteen, tasks = self._loadavg.read().split()[:4]
+        threads = tasks.partition(b"/")[2]  # those that run / those there are
+        return [float(one), float(five), float(fifteen), float(threads), float(self._uptime.read().split()[0])]

@@ -1,4 +1,4 @@
-"""Network: bytes in and out a second of each interface, the machine's own loopback apart (CONTRACTS §1)."""
+"""Network: bytes, packets, errors and drops a second of each interface, loopback apart (CONTRACTS §1)."""
 
 from __future__ import annotations
 
@@ -15,6 +15,14 @@ INNER = re.compile(
     r"(veth|ifb|dummy|sit|tunl|gre|gretap|erspan|ip6|ip_vti|teql|br-|virbr|docker|cni|flannel|cali|vnet|lxc).*"
 )
 
+# Figure, and its place among the numbers of a line of /proc/net/dev.
+_FIGURES = tuple(
+    (f"{way}_{figure}_s", first + place)
+    for place, figure in enumerate(("bytes", "packets", "errors", "drops"))
+    for way, first in (("rx", 0), ("tx", 8))
+)
+_PLACES = tuple(place for _, place in _FIGURES)
+
 
 def find_interfaces(lines: Sequence[bytes]) -> list[tuple[int, bytes]]:
     """(line, name with its colon) of each interface in /proc/net/dev that is shown, loopback first."""
@@ -29,7 +37,7 @@ def find_interfaces(lines: Sequence[bytes]) -> list[tuple[int, bytes]]:
 
 
 class Network:
-    """net.rx_bytes_s and net.tx_bytes_s an interface, and net.lo_bytes_s, from /proc/net/dev."""
+    """Eight figures an interface, and net.lo_bytes_s and net.lo_packets_s, of one reading of /proc/net/dev."""
 
     name = "network"
     group = "resource"
@@ -56,7 +64,7 @@ class Network:
         return self._rates.update(now_s, counters)
 
     def _counters(self, lines: list[bytes]) -> list[float] | None:
-        """Bytes received and sent of each known interface; None where its line is another's."""
+        """The counters of each known interface; None where its line is another's."""
         if len(lines) != self._lines:
             return None
         counters: list[float] = []
@@ -65,11 +73,11 @@ class Network:
             start = line.find(name)
             if start < 0 or line[:start].strip():
                 return None
-            fields = line[start + len(name) :].split(None, 9)
+            fields = line[start + len(name) :].split(None, 12)
             if name == b"lo:":  # what one sends another receives: one side is each byte once
-                counters.append(int(fields[0]))
+                counters += (int(fields[0]), int(fields[1]))
             else:
-                counters += (int(fields[0]), int(fields[8]))
+                counters += [int(fields[place]) for place in _PLACES]
         return counters
 
     def _name(self, lines: list[bytes]) -> None:
@@ -79,7 +87,7 @@ class Network:
         for _, colon in self._interfaces:
             name = colon[:-1].decode("utf-8", "replace")
             if name == "lo":
-                columns.append(Series("system.net.lo_bytes_s", "system"))
+                columns += [Series(f"system.net.lo_{figure}_s", "system") for figure in ("bytes", "packets")]
             else:
-                columns += [Series(f"system.net.{way}_bytes_s", "system", (("iface", name),)) for way in ("rx", "tx")]
+                columns += [Series(f"system.net.{figure}", "system", (("iface", name),)) for figure, _ in _FIGURES]
         self._columns = tuple(columns)
