@@ -79,7 +79,7 @@ def test_old_names_mean_the_same() -> None:
     values = two_looks("vllm_0.6_old_names.txt", "vllm_0.6_old_names.txt")
     assert values["kv_cache_used_ratio"] == 0.125
     assert values["tokens_total"] == 700.0
-    assert "itl_ms[type=p50]" in values
+    assert "tpot_ms[type=p50]" in values
     assert "preemptions_total" not in values, "what it does not have is not told"
 
 

@@ -25,8 +25,8 @@ _COUNTERS = {
 }
 _TIMES = {
     "ttft_ms": ("vllm:time_to_first_token_seconds",),
-    "itl_ms": ("vllm:inter_token_latency_seconds", "vllm:time_per_output_token_seconds"),
-    "tpot_ms": ("vllm:request_time_per_output_token_seconds",),
+    "itl_ms": ("vllm:inter_token_latency_seconds",),
+    "tpot_ms": ("vllm:request_time_per_output_token_seconds", "vllm:time_per_output_token_seconds"),
     "queue_wait_ms": ("vllm:request_queue_time_seconds",),
     "e2e_ms": ("vllm:e2e_request_latency_seconds",),
 }
