@@ -90,11 +90,18 @@ def _words(info: dict[str, str]) -> list[str]:
     words = []
     for name, value in info.items():
         if name == "size_bytes":
-            words.append(f"{float(value) / _GIB:.1f} GiB")
+            words.append(_amount(float(value), (_GIB, "GiB"), (1024.0**2, "MiB")))
         elif name == "context_length":
             words.append(f"context of {value} tokens")
         elif name == "parameters":
-            words.append(f"{float(value) / 1e9:.1f} billion parameters" if value.isdigit() else f"{value} parameters")
+            words.append(
+                f"{_amount(float(value), (1e9, 'billion'), (1e6, 'million')) if value.isdigit() else value} parameters"
+            )
         elif name == "quantisation":
             words.append(value)
     return words or [f"{name} {value}" for name, value in info.items()]
+
+
+def _amount(value: float, large: tuple[float, str], small: tuple[float, str]) -> str:
+    unit, word = large if value >= large[0] else small
+    return f"{value / unit:.1f} {word}"

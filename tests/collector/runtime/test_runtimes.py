@@ -145,7 +145,7 @@ look = (time.process_time() - began) / 50
 began = time.process_time()
 for _ in range(500): sampler.read(time.monotonic())
 read = (time.process_time() - began) / 500
-print(look, read, pss() - before, "prometheus_client" in sys.modules)
+print(look, read, pss() - before, "prometheus_client" in sys.modules, len(finder.watches))
 """
 
 
@@ -160,7 +160,9 @@ def test_machine_without_runtimes_pays_next_to_nothing() -> None:
         check=True,
         env={"PYTHONPATH": f"{ROOT}:{ROOT}/proto"},
     )
-    look_s, read_s, kilobytes, parser = done.stdout.split()
+    look_s, read_s, kilobytes, parser, watches = done.stdout.split()
+    if watches != "0":
+        pytest.skip("a runtime runs on this machine")
     if float(look_s) / 10.0 + float(read_s) > 0.0005:
         pytest.fail(f"a look costs {float(look_s) * 1e3:.2f} ms, a row {float(read_s) * 1e6:.0f} µs")
     assert int(kilobytes) < 2048
