@@ -150,7 +150,7 @@ class ServiceContext:
         """Answers gRPC on the service's Unix socket: Replay and health, and what `add_servicers` adds."""
         server = new_server()
         add_ReplayServiceServicer_to_server(ReplayServicer(self.journals), server)
-        health_pb2_grpc.add_HealthServicer_to_server(health.aio.HealthServicer(), server)  # type: ignore[attr-defined]  # not in the stubs
+        health_pb2_grpc.add_HealthServicer_to_server(health.aio.HealthServicer(), server)
         if add_servicers is not None:
             add_servicers(server)
         socket = self.home.socket(self.name)

@@ -21,7 +21,7 @@ CHANNEL_OPTIONS = (
 )
 
 
-class _Token(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):  # type: ignore[type-arg]  # generic in the stubs alone
+class _Token(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
     """Puts the token into the metadata of each call."""
 
     def __init__(self, token: str) -> None:

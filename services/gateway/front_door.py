@@ -38,7 +38,7 @@ _OWN_METADATA = frozenset({"authorization", "user-agent", "te", "content-type"})
 Identify = Callable[[str], Visitor]
 
 
-class TokenDoor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in the stubs alone
+class TokenDoor(grpc.aio.ServerInterceptor):
     """Refuses every call without a known token, health and reflection too."""
 
     def __init__(self, identify: Identify) -> None:
@@ -47,9 +47,9 @@ class TokenDoor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generi
 
     async def intercept_service(
         self,
-        continuation: "Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any]]]",
+        continuation: "Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]]",
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> "grpc.RpcMethodHandler[Any, Any]":
+    ) -> "grpc.RpcMethodHandler[Any, Any] | None":
         """The call's handler, or one that answers UNAUTHENTICATED."""
         given = tuple(str(value) for key, value in handler_call_details.invocation_metadata if key == "authorization")
         if self._identify(bearer_token(given)).bearer is not Bearer.NOBODY:
@@ -65,7 +65,7 @@ async def _unauthenticated(_requests: AsyncIterator[bytes], context: "grpc.aio.S
     )
 
 
-class Forwarding(grpc.GenericRpcHandler):  # type: ignore[type-arg]
+class Forwarding(grpc.GenericRpcHandler):
     """Calls of the services in `owners`, by service name, to their owner's channel."""
 
     def __init__(self, owners: Mapping[str, grpc.aio.Channel]) -> None:
@@ -113,7 +113,8 @@ async def _forward(
     context: "grpc.aio.ServicerContext[bytes, bytes]",
 ) -> None:
     metadata = [(key, value) for key, value in context.invocation_metadata() or () if key not in _OWN_METADATA]
-    call = channel.stream_stream(method, None, None)(requests, timeout=context.time_remaining(), metadata=metadata)
+    unread: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream(method, None, None)
+    call = unread(requests, timeout=context.time_remaining(), metadata=metadata)
     try:
         if initial := await call.initial_metadata():
             await context.send_initial_metadata([(key, value) for key, value in initial])
@@ -123,7 +124,7 @@ async def _forward(
         context.set_code(await call.code())
         context.set_details(await call.details() or "")
     except grpc.aio.AioRpcError as error:
-        context.set_trailing_metadata(tuple(error.trailing_metadata() or ()))  # type: ignore[arg-type]  # pairs
+        context.set_trailing_metadata(tuple(error.trailing_metadata() or ()))
         details = error.details() or ""
         if error.code() is grpc.StatusCode.UNAVAILABLE:
             details = f"{method.split('/')[1]} is not running; ask again in a second ({details})"
@@ -139,7 +140,7 @@ class FrontDoor:
         self.token_door = TokenDoor(identify)
         self.forwarding = Forwarding(owners)
         self._server = grpc.aio.server(interceptors=(self.token_door,), options=_OPTIONS)
-        self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # not in the stubs
+        self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = (*owners, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)

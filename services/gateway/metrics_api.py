@@ -44,7 +44,7 @@ class MetricsApi:
     def __init__(self, channel: grpc.aio.Channel, catalogue: Catalogue) -> None:
         self._ask = MetricsServiceStub(channel)
         # Frames pass through as bytes; only the page decodes them.
-        self._backfill = channel.unary_stream(
+        self._backfill: grpc.aio.UnaryStreamMultiCallable[pb.BackfillRequest, bytes] = channel.unary_stream(
             _BACKFILL, request_serializer=pb.BackfillRequest.SerializeToString, response_deserializer=None
         )
         self._catalogue = catalogue

@@ -29,7 +29,7 @@ def is_loopback(text: str) -> bool:
 
 def test_only_the_doors_listen_and_only_on_loopback(stack: Stack) -> None:
     ports = stack.home.ports
-    doors = {ports.page, ports.grpc, ports.bus_in, ports.bus_out}
+    doors = {ports.page, ports.grpc, ports.bus_in, ports.bus_out, ports.tap}
     listening: dict[int, str] = {}
     beyond = []
     seen = 0

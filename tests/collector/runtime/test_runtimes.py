@@ -162,7 +162,7 @@ def test_machine_without_runtimes_pays_next_to_nothing() -> None:
     )
     look_s, read_s, kilobytes, parser, watches = done.stdout.split()
     if watches != "0":
-        pytest.skip("a runtime runs on this machine")
+        pytest.skip("hardware absent: a machine on which no model runtime runs")
     if float(look_s) / 10.0 + float(read_s) > 0.0005:
         pytest.fail(f"a look costs {float(look_s) * 1e3:.2f} ms, a row {float(read_s) * 1e6:.0f} µs")
     assert int(kilobytes) < 2048
