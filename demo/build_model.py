@@ -35,9 +35,9 @@ class Shape(NamedTuple):
 
 
 SHAPES = {
-    "demo-small": Shape(layers=2, width=64, heads=4, inner=176, context=4096, seed=1),
-    "demo-large": Shape(layers=8, width=128, heads=8, inner=352, context=4096, seed=2),
-    "demo-closed": Shape(layers=2, width=64, heads=4, inner=176, context=4096, seed=3, closed=True),
+    "demo-small": Shape(layers=2, width=64, heads=4, inner=176, context=16384, seed=1),
+    "demo-large": Shape(layers=8, width=128, heads=8, inner=352, context=16384, seed=2),
+    "demo-closed": Shape(layers=2, width=64, heads=4, inner=176, context=16384, seed=3, closed=True),
 }
 
 CONSONANTS = ("b", "d", "f", "g", "h", "j", "k", "l", "m", "n", "p", "r", "s", "t", "v", "w", "z", "sh", "th", "ch")

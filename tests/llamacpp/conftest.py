@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import aiohttp
@@ -51,8 +52,8 @@ def runtime() -> Runtime:
 @pytest.fixture(scope="session")
 def ports() -> Iterator[int]:
     """Ports for the servers of one session."""
-    base = free_port_base()
-    return iter(range(base, base + 5))
+    base, more = free_port_base(), free_port_base()
+    return iter([*range(base, base + 5), *range(more, more + 5)])
 
 
 @pytest.fixture(scope="session")
@@ -73,16 +74,28 @@ def servers(
             server.stop()
 
 
-@pytest.fixture(scope="session")
-def native(ports: Iterator[int], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Native]:
+@contextmanager
+def llama_server(model: str, port: int, logs: Path) -> Iterator[Native]:
     """llama.cpp's own llama-server, which tells its timings."""
-    runtime = prepared(llama_server=True)
-    server = Native(runtime, "demo-small", next(ports), tmp_path_factory.mktemp("native") / "llama-server.log")
+    server = Native(prepared(llama_server=True), model, port, logs / "llama-server.log")
     try:
         server.wait_ready()
         yield server
     finally:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def native(ports: Iterator[int], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Native]:
+    with llama_server("demo-small", next(ports), tmp_path_factory.mktemp("native")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def native_large(ports: Iterator[int], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Native]:
+    """At some hundred tokens a second, as models are; the small one's thousands are the machine's scheduling."""
+    with llama_server("demo-large", next(ports), tmp_path_factory.mktemp("native")) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

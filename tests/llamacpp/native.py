@@ -22,6 +22,8 @@ class Native:
         command = [str(runtime.llama_server), "--model", str(model_file(runtime, model)), "--alias", model]
         command += ["--host", "127.0.0.1", "--port", str(port), "--ctx-size", "12288", "--parallel", "1"]
         command += ["--threads", "1", "--threads-batch", "1", "--metrics", "--offline"]
+        # As llama-cpp-python computes, so that the same logits can be held against both.
+        command += ["--flash-attn", "off"]
         with log.open("wb") as output:
             self.process = subprocess.Popen(command, stdout=output, stderr=output, env=runtime.environment)
 
