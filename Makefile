@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup dev up down demo test test-long test-soak test-attacks test-faults bench lint fix proto lock docs browser
+.PHONY: help setup dev up down demo test test-long test-llamacpp test-soak test-attacks test-faults bench lint fix proto lock docs browser
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -42,16 +42,19 @@ browser: # the tests' Chromium: the system's package
 	@command -v chromium chromium-browser google-chrome >/dev/null || tests/install-browser
 
 test: $(VENV)/.dev browser ## the tests: units, integration, real browser (under 10 minutes)
-	$(PYTEST) tests --ignore=tests/attacks --ignore=tests/faults -m "not long and not soak"
+	$(PYTEST) tests --ignore=tests/attacks --ignore=tests/faults -m "not long and not soak and not llamacpp"
 
 test-attacks: $(VENV)/.dev browser ## the attacks of docs/security.md, each with its number and count
-	$(PYTEST) tests/attacks -rA -m "not long and not soak"
+	$(PYTEST) tests/attacks -rA -m "not long and not soak and not llamacpp"
 
 test-faults: $(VENV)/.dev ## kills, full disks, broken files, clock steps
-	$(PYTEST) tests/faults -rA -m "not long and not soak"
+	$(PYTEST) tests/faults -rA -m "not long and not soak and not llamacpp"
 
 test-long: $(VENV)/.dev browser ## what takes a minute or two each (about 15 minutes)
 	$(PYTEST) tests -rA -m "long and not soak"
+
+test-llamacpp: $(VENV)/.dev ## the tap and the samplers with real llama.cpp (builds it once, some minutes)
+	$(PYTEST) tests/llamacpp tests/collector/runtime -rA -m llamacpp
 
 test-soak: $(VENV)/.dev browser ## hundreds of kills, ten minutes of standing still, a million messages (about an hour)
 	$(PYTEST) tests -rA -m soak

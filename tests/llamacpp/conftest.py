@@ -24,11 +24,11 @@ BUILD_S = 3600
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All of this folder is long, and its first test may wait for the build."""
+    """All of this folder needs a real llama.cpp, and its first test may wait for the build."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
-            item.add_marker(pytest.mark.long)
+            item.add_marker(pytest.mark.llamacpp)
             item.add_marker(pytest.mark.timeout(BUILD_S))
 
 

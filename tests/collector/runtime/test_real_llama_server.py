@@ -20,7 +20,7 @@ from services.collector.samplers.runtime.llama_server import LlamaServer
 from tests.collector.runtime.real_llama import MODEL, SERVER, complete, free_port, get, needs_llama_server, running
 from tests.collector.runtime.values import told
 
-pytestmark = needs_llama_server
+pytestmark = [pytest.mark.llamacpp, needs_llama_server]
 
 COMMAND = (SERVER, "--host", "127.0.0.1", "--threads", "1", "--parallel", "2", "--ctx-size", "2048")
 
