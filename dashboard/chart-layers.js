@@ -41,6 +41,18 @@ export function drawUnder(u, columns, {mainShare, stripShare, max}) {
     ctx.restore();
 }
 
+/** The time of the chosen request. @param {UPlot} u @param {PlotColumns} columns @param {[number, number]|null} time_us */
+export function drawShade(u, columns, time_us) {
+    if (!time_us) return;
+    const {ctx, bbox} = u;
+    const left = Math.max(xOf(u, time_us[0], columns.origin_s), bbox.left), right = Math.min(xOf(u, time_us[1], columns.origin_s), bbox.left + bbox.width);
+    if (right <= left) return;
+    ctx.save();
+    ctx.fillStyle = ink().shade;
+    ctx.fillRect(left, bbox.top, Math.max(right - left, devicePixelRatio), bbox.height);
+    ctx.restore();
+}
+
 /** @type {HTMLCanvasElement|null} */
 let heatTile = null;
 

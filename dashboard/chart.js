@@ -4,7 +4,7 @@
  * the main one reaches below zero by the strip's height, the strip's own one above its limit by the rest.
  */
 import uPlot from './vendor/uplot/uPlot.js';
-import {drawHeat, drawUnder} from './chart-layers.js';
+import {drawHeat, drawShade, drawUnder} from './chart-layers.js';
 import {drawLines} from './chart-lines.js';
 import {drawMarks} from './chart-marks.js';
 import {ink} from './ink.js';
@@ -85,6 +85,7 @@ export class Chart {
                 drawClear: [(u) => {
                     if (!this.columns) return;
                     if (this.options.strip === 'heat') drawHeat(u, this.columns, this.stripShare);
+                    drawShade(u, this.columns, state.shade);
                     drawUnder(u, this.columns, this);
                     drawLines(u, this.columns, lines);
                 }],
@@ -207,5 +208,8 @@ export class Chart {
 export function shareCrosshair(state) {
     state.addEventListener('cursor', () => {
         for (const chart of charts) chart.follow(state.cursor_us);
+    });
+    state.addEventListener('shade', () => {
+        for (const chart of charts) if (chart.columns) chart.u.redraw(false, false);
     });
 }

@@ -3,6 +3,7 @@ import {el, rows, text} from './dom.js';
 import {amount, culprits, explain, processName} from './explain.js';
 import {clock, figureOf, span} from './format.js';
 import {learnNames} from './names.js';
+import {Requests} from './requests.js';
 
 /** @typedef {import('./chart-marks.js').Mark} Mark */
 /** @typedef {import('./panels/system.js').SystemPanel} SystemPanel */
@@ -34,6 +35,7 @@ export class Context {
         this.table = () => {};
         /** @type {import('./frames.js').FrameMeter|null} */
         this.frames = null;
+        this.requests = new Requests(api, bridge);
         this.tip = makeTip();
         bridge.on('processes', ({table}) => { this.processes = table; learnNames(table); });
         bridge.on('health', ({services}) => { for (const one of services) this.health.set(one.service, one); });

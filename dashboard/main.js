@@ -63,6 +63,7 @@ function arrange() {
 }
 
 for (const type of ['series', 'processes']) bridge.on(type, arrange);
+context.requests.addEventListener('change', arrange);
 bridge.on('events', ({events: fresh}) => events.add(fresh));
 arrange();
 

@@ -107,6 +107,8 @@ export interface LaneFigures {
     ttft_ms: number;
     waiting_ms: number;
     stalled_ms: number;
+    /** Under way. */
+    requests: {id: string; begun_us: number; first_us: number; tokens: number}[];
 }
 
 export interface EnergyFigures {
@@ -143,6 +145,7 @@ export interface RequestRecord {
     stalls: number;
     stall: {at_ms: number; length_ms: number}[];
     error: string;
+    producer?: string;
 }
 
 /** One line of a plot: which series, and how many become one. */

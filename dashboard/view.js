@@ -27,7 +27,7 @@ export function hashOfView(view) {
     return name === 'live' ? '' : `#range=${name}`;
 }
 
-/** Fires `view` (range or pause), `cursor`, `event` (the chosen one). */
+/** Fires `view` (range or pause), `cursor`, `event` (the chosen one), `shade` (the time of the chosen request). */
 export class ViewState extends EventTarget {
     /** @param {() => number} now_us the monitor's clock */
     constructor(now_us) {
@@ -41,6 +41,8 @@ export class ViewState extends EventTarget {
         this.cursor_us = NaN;
         /** @type {MonitorEvent|null} */
         this.event = null;
+        /** Shaded in every chart: the time of the chosen request, µs. @type {[number, number]|null} */
+        this.shade = null;
         addEventListener('hashchange', () => {
             const next = viewFromHash(location.hash);
             if (next && hashOfView(next) !== hashOfView(this.view)) this.show(next);
@@ -121,6 +123,12 @@ export class ViewState extends EventTarget {
         if (Object.is(time_us, this.cursor_us)) return;
         this.cursor_us = time_us;
         this.tell('cursor');
+    }
+
+    /** @param {[number, number]|null} time_us */
+    shadeTime(time_us) {
+        this.shade = time_us;
+        this.tell('shade');
     }
 
     /** @param {MonitorEvent|null} event */

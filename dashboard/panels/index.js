@@ -11,12 +11,14 @@ import frames from './frames.js';
 import {gpu, noGpu} from './gpu.js';
 import happened from './happened.js';
 import memory from './memory.js';
+import numbers from './model-numbers.js';
 import network from './network.js';
 import processes from './processes.js';
+import requests from './requests.js';
 import storage from './storage.js';
 import vram from './vram.js';
 
 /** @typedef {{id: string, area: string, title: string, shown: (context: import('../context.js').Context) => boolean, mount: (host: HTMLElement, context: import('../context.js').Context) => void}} Panel */
 
 /** @type {Panel[]} */
-export const panels = [energy, cpu, memory, gpu, vram, noGpu, disk, network, focus, happened, processes, devices, frames, storage];
+export const panels = [energy, numbers, cpu, memory, gpu, vram, noGpu, disk, network, requests, focus, happened, processes, devices, frames, storage];

@@ -20,7 +20,7 @@ const COMPACT_AT = 4096;
 /**
  * @typedef {{from_us: number, to_us: number}} Span to_us NaN: not over
  * @typedef {{at_us: number, tokens: number, gap_ms: number}} Stroke
- * @typedef {{charge: Span|null, flows: boolean}} Request
+ * @typedef {{charge: Span|null, flows: boolean, begun_us: number, first_us: number, tokens: number}} Request begun_us: NaN where the page came later
  */
 
 /** @param {Span} span @param {number} now_us */
@@ -62,10 +62,11 @@ export class Lane {
     take(burst, now_us) {
         this.heard_us = now_us;
         const known = this.running.get(burst.request_id);
-        const request = known ?? {charge: null, flows: false};
+        const request = known ?? {charge: null, flows: false, begun_us: NaN, first_us: NaN, tokens: 0};
         if (!known) this.running.set(burst.request_id, request);
         if (burst.phase === Phase.PHASE_SENT && !known) {
             request.charge = {from_us: burst.times_us[0] ?? now_us, to_us: NaN};
+            request.begun_us = request.charge.from_us;
             this.charges.push(request.charge);
         }
         burst.times_us.forEach((time_us, at) => this.token(request, time_us, burst, at));
@@ -77,7 +78,9 @@ export class Lane {
     token(request, told_us, burst, at) {
         const last_us = this.last_us, time_us = last_us > told_us ? last_us : told_us;
         const count = Math.max(burst.tokens[at] || 1, 1);
+        if (!request.flows) request.first_us = time_us;
         request.flows = true;
+        request.tokens += count;
         if (request.charge && request.charge.to_us !== request.charge.to_us) {
             request.charge.to_us = Math.max(time_us, request.charge.from_us);
             this.ttft_ms = (request.charge.to_us - request.charge.from_us) / 1000;

@@ -13,6 +13,8 @@ import {evidenceAt} from './energy-evidence.js';
 /** @typedef {import('./energy-shapes.js').Rows} Rows */
 
 const MOST_LANES = 4;
+/** A model that answered lately keeps its lane; one whose runtime has gone and never did has none. */
+const REMEMBERED_US = 600e6, TOLD_US = 10e6;
 const TELL_MS = 250, STILL_MS = 500;
 /** Tokens older than this when they come were not late on the way: the page was not there. */
 const MOST_LAG_MS = 5000;
@@ -97,12 +99,18 @@ export class Energy {
 
     /** The busiest, in the order in which they were first heard of. */
     get shown() {
-        const all = [...this.lanes.values()];
-        if (all.length <= MOST_LANES) return all;
         const now_us = this.now_us;
+        const all = [...this.lanes.values()].filter((lane) => this.here(lane, now_us));
+        if (all.length <= MOST_LANES) return all;
         const busy = (/** @type {Lane} */ lane) => lane.end - lane.after(now_us - SPAN_US) + (lane.waiting ? 1 : 0);
         const best = new Set([...all].sort((a, b) => busy(b) - busy(a)).slice(0, MOST_LANES));
         return all.filter((lane) => best.has(lane));
+    }
+
+    /** Its tokens were seen a while ago at most, or its runtime still tells of it. @param {Lane} lane @param {number} now_us */
+    here(lane, now_us) {
+        if (lane.waiting || now_us - lane.heard_us < REMEMBERED_US) return true;
+        return this.rings.all.some(({source, newest_us, period_us}) => source === `model:${lane.model}` && now_us - newest_us < Math.max(3 * period_us, TOLD_US));
     }
 
     /** @param {Lane} lane @param {string} metric @returns {Rows|null} */
@@ -161,11 +169,12 @@ export class Energy {
         const now_us = this.now_us, lanes = this.shown, {painter} = this;
         const areas = boxes(lanes.length, painter?.width ?? 1, painter?.height ?? 1);
         this.post({
-            type: 'energy', now_us, more: this.lanes.size - lanes.length, left_out: this.leftOut, fidelity: this.fidelity,
+            type: 'energy', now_us, more: [...this.lanes.values()].filter((lane) => this.here(lane, now_us)).length - lanes.length, left_out: this.leftOut, fidelity: this.fidelity,
             lag_ms: quantile(this.lags_ms, 0.95), still: this.reduced,
             lanes: lanes.map((lane, at) => ({
                 model: lane.model, middle: areas[at].middle, state: lane.state(now_us), tps: lane.open ? lane.rate(now_us) : NaN,
                 last_rate: lane.lastRate, last_us: lane.last_us, ttft_ms: lane.ttft_ms, waiting_ms: lane.waiting ? (now_us - lane.waiting.from_us) / 1000 : NaN,
+                requests: [...lane.running].map(([id, {begun_us, first_us, tokens}]) => ({id, begun_us, first_us, tokens})),
                 stalled_ms: lane.state(now_us) === 'stalled' ? (now_us - lane.last_us) / 1000 : NaN,
             })),
         });

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -77,6 +78,24 @@ def test_tokens_become_a_lane_with_evidence(open_page: Open, stack: Stack) -> No
         expect(page.locator(".energy-tip")).to_contain_text("certainty 0.")
         expect(page.locator(".energy-tip")).to_contain_text("[model:e2e-flow]")
     wait_until(lambda: "quiet" in lane(page, "e2e-flow"), 10, "the lane to tell the end")
+
+
+def test_a_request_is_listed_explained_and_shaded(open_page: Open, stack: Stack) -> None:
+    page = open_page()
+    with generation(stack, "e2e-request"):
+        wait_until(lambda: "flowing" in lane(page, "e2e-request"), 20, "the lane of a model that answers")
+        row = page.locator("#panel-requests tbody tr").filter(has_text="e2e-request")
+        expect(row).to_contain_text("streaming")
+        number = (
+            page.locator("#panel-numbers .number-row").filter(has_text="e2e-request").locator(".number-value b").first
+        )
+        expect(number).to_have_text(re.compile(r"^[0-9]+$"))
+    expect(row).to_contain_text("stop")
+    expect(number).to_have_text("–")
+    row.click()
+    expect(page.locator("#panel-requests .why")).to_contain_text("Why was it slow?")
+    expect(page.locator("#panel-requests .waterfall")).to_contain_text("answer")
+    expect(page.locator("#panel-requests .shaded")).to_be_visible()
 
 
 def test_without_tokens_not_a_pixel_moves(open_page: Open, stack: Stack) -> None:

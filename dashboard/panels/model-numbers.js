@@ -1,0 +1,111 @@
+/** The numbers of each lane, on its own centre line: rate, time to first token, E, context, VRAM; below each its comparison. */
+import {attribute, el, rows, text} from '../dom.js';
+import {NONE, memory} from '../format.js';
+import {quantile} from '../slots.js';
+import {modelHeard} from './energy.js';
+
+/** @typedef {import('../context.js').Context} Context */
+/** @typedef {import('../types').LaneFigures} LaneFigures */
+/** @typedef {{value: string, unit: string, below: string, dim?: boolean, absent?: string, share?: number}} Cell */
+
+/** Fewer say little about the one in twenty. */
+const LEAST_FOR_P95 = 5;
+/** An energy that is told no more (a quiet model) is not now's. */
+const FRESH_US = 2e6;
+
+/** @param {string} why @returns {Cell} */
+const absent = (why) => ({value: '', unit: '', below: '', absent: why});
+
+/** Seconds with what matters: 0.94, 12.3 @param {number} ms */
+const seconds = (ms) => (ms / 1000).toFixed(ms < 9950 ? 2 : 1);
+
+/** @param {LaneFigures} lane @returns {Cell} */
+export function rateCell(lane) {
+    if (lane.tps === lane.tps) return {value: lane.tps.toFixed(0), unit: '', below: lane.state === 'stalled' ? 'stalled' : ''};
+    // Never a stale big number: what was is said in words.
+    return {value: NONE, unit: '', below: lane.last_rate === lane.last_rate ? `last request ${lane.last_rate.toFixed(0)}` : 'no tokens yet', dim: true};
+}
+
+/** @param {LaneFigures} lane @param {number[]} past_ms of its ended requests, newest first @returns {Cell} */
+export function firstTokenCell(lane, past_ms) {
+    const known = past_ms.filter((one) => one === one);
+    const p95 = known.length >= LEAST_FOR_P95 ? `p95 ${seconds(quantile(known, 0.95))}\u00a0s` : '';
+    if (lane.waiting_ms === lane.waiting_ms) return {value: (lane.waiting_ms / 1000).toFixed(1), unit: 's', below: ['so far', p95].filter(Boolean).join(', '), dim: true};
+    const last_ms = lane.ttft_ms === lane.ttft_ms ? lane.ttft_ms : known[0] ?? NaN;
+    if (last_ms !== last_ms) return absent('No prompt of it was seen since this page is open.');
+    return {value: seconds(last_ms), unit: 's', below: p95 || 'last request'};
+}
+
+/** @param {Context} context @param {LaneFigures} lane @returns {Cell[]} */
+function cells({bridge, requests}, lane) {
+    const {latest} = bridge, source = `model:${lane.model}`, now_us = bridge.now_us();
+    const fresh = (/** @type {string} */ metric) => {
+        const found = latest.all(metric, source).find(({value, time_us, period_us}) => value === value && now_us - time_us < Math.max(FRESH_US, 3 * period_us));
+        return found ? found.value : NaN;
+    };
+    const energy = fresh('model.energy'), certainty = fresh('model.certainty');
+    const context = fresh('model.context_used_ratio'), cache = fresh('model.kv_cache_used_ratio'), fill = context === context ? context : cache;
+    const vram = fresh('model.vram_bytes'), onGpu = fresh('model.gpu_share_ratio'), size = memory(vram);
+    const live = lane.state === 'flowing' || lane.state === 'stalled';
+    return [
+        rateCell(lane),
+        firstTokenCell(lane, requests.of(lane.model).map(({ttft_ms}) => Number(ttft_ms ?? NaN))),
+        energy === energy
+            ? {value: energy.toFixed(2), unit: '', below: certainty === certainty ? `certainty ${certainty.toFixed(2)}` : live ? 'certainty not measured' : '', share: energy}
+            : {value: NONE, unit: '', below: 'quiet', dim: true},
+        fill === fill
+            ? {value: (fill * 100).toFixed(0), unit: '%', below: context === context ? 'of its context' : 'of its cache', share: fill}
+            : absent('Its runtime does not tell. llama-server does with --metrics and --slots, vLLM and SGLang by themselves.'),
+        vram === vram
+            ? {value: size.number, unit: size.unit, below: onGpu === onGpu ? (onGpu > 0.999 ? 'all on GPU' : `${(onGpu * 100).toFixed(0)} % on GPU`) : ''}
+            : absent('Its runtime does not tell how much GPU memory it holds. Ollama does.'),
+    ];
+}
+
+const HEADS = ['tok/s', 'TTFT', 'E', 'context', 'VRAM'];
+
+export default {
+    id: 'numbers', area: 'energy', title: 'Numbers of the models',
+    shown: modelHeard,
+    /** @param {HTMLElement} host @param {Context} context */
+    mount(host, context) {
+        const heads = el('div', {class: 'number-row heads', role: 'row'}, ...HEADS.map((head) => el('span', {role: 'columnheader'}, head)));
+        const body = el('div', {class: 'number-rows', role: 'rowgroup'});
+        host.append(el('div', {class: 'number-table', role: 'table', 'aria-label': 'Numbers of the models'}, heads, body));
+        /** @type {LaneFigures[]} */
+        let lanes = [];
+        const draw = () => {
+            host.classList.toggle('many', lanes.length > 3);
+            rows(body, lanes, newRow, (row, lane) => {
+                row.style.setProperty('--middle', `${lane.middle}px`);
+                attribute(row, 'aria-label', lane.model);
+                text(row.children[0], lane.model);
+                cells(context, lane).forEach((cell, at) => fill(/** @type {HTMLElement} */ (row.children[at + 1]), cell));
+            });
+        };
+        context.bridge.on('energy', ({lanes: now}) => { lanes = now; if (!context.state.paused) draw(); });
+        context.bridge.on('latest', () => { if (!context.state.paused) draw(); });
+        context.requests.addEventListener('change', draw);
+    },
+};
+
+function newRow() {
+    const cell = () => el('span', {class: 'number-cell', role: 'cell'}, el('span', {class: 'number-value'}, el('b'), el('span', {class: 'unit'})), el('span', {class: 'number-below'}), el('meter', {min: '0', max: '1', hidden: true, 'aria-hidden': 'true'}));
+    return el('div', {class: 'number-row', role: 'row'}, el('span', {class: 'number-model', role: 'rowheader'}), ...HEADS.map(cell));
+}
+
+/** @param {HTMLElement} node @param {Cell} cell */
+function fill(node, {value, unit, below, dim = false, absent: why, share = NaN}) {
+    const [figure, words, meter] = node.children;
+    text(figure.children[0], value);
+    text(figure.children[1], unit);
+    text(words, why ? 'not measured' : below);
+    attribute(node, 'title', why ?? null);
+    attribute(node, 'tabindex', why ? '0' : null);
+    attribute(node, 'aria-label', why ? `not measured. ${why}` : null);
+    node.classList.toggle('dim', dim);
+    node.classList.toggle('none', Boolean(why));
+    const bar = /** @type {HTMLMeterElement} */ (meter);
+    bar.hidden = share !== share;
+    if (share === share && bar.value !== share) bar.value = share;
+}

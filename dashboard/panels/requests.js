@@ -1,0 +1,117 @@
+/** Requests to models: newest on top, their phases to one scale; the chosen one is shaded in every chart and explained below. */
+import {attribute, el, rows, text} from '../dom.js';
+import {NONE, clock, grouped, short} from '../format.js';
+import {modelHeard} from './energy.js';
+import {phasesOf, rateOf, whyOf, worstOf} from './request-why.js';
+import {drawLine, roundUp, waterfall} from './waterfall.js';
+
+/** @typedef {import('../context.js').Context} Context */
+/** @typedef {import('../types').RequestRecord} RequestRecord */
+
+const MOST = 60;
+const HEADS = [['started', ''], ['model', ''], ['TTFT', 'right'], ['tokens in', 'right'], ['out', 'right'], ['tok/s', 'right'], ['joules', 'right'], ['', 'bars'], ['outcome', '']];
+const ENDS = /** @type {Record<string, string>} */ ({stop: 'stop', length: 'length limit', tool: 'tool call', abort: 'stopped by client', error: 'error', '': 'ended'});
+
+/** @param {number|null|undefined} value @param {(value: number) => string} say */
+const figure = (value, say) => (value === null || value === undefined || value !== value ? NONE : say(value));
+const seconds = (/** @type {number} */ ms) => `${(ms / 1000).toFixed(ms < 99_500 ? 2 : 0)}\u00a0s`;
+
+export default {
+    id: 'requests', area: 'main', title: 'Requests',
+    /** @param {Context} context */
+    shown: (context) => modelHeard(context) || context.requests.all.length > 0,
+    /** @param {HTMLElement} host @param {Context} context */
+    mount(host, context) {
+        const {requests, state, events, bridge} = context;
+        const about = el('span', {class: 'quiet'}), shaded = el('span', {class: 'quiet shaded', hidden: true}, el('span', {class: 'shade-key', 'aria-hidden': 'true'}), 'shaded in the charts: the selected request');
+        const scale = el('th', {scope: 'col', class: 'bars'});
+        const head = el('tr', {}, ...HEADS.map(([name, kind]) => (kind === 'bars' ? scale : el('th', {scope: 'col', class: kind}, name))));
+        const body = el('tbody'), table = el('table', {class: 'list'}, el('thead', {}, head), body), empty = el('p', {class: 'sentence calm'});
+        const scroll = el('div', {class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'Requests, newest first'}, table);
+        const why = el('p', {class: 'sentence why', role: 'status', hidden: true}), fall = el('div', {class: 'fall-place'});
+        host.append(el('header', {class: 'ends'}, el('div', {class: 'together'}, el('h2', {}, 'Requests'), about), shaded), empty, scroll, why, fall);
+
+        const draw = () => {
+            const now_us = bridge.now_us(), running = requests.running, shown = requests.all.slice(0, MOST);
+            const most_ms = Math.max(1000, ...shown.map(({e2e_ms}) => Number(e2e_ms) || 0), ...running.map(({begun_us}) => (now_us - begun_us) / 1000 || 0));
+            const full_ms = roundUp(most_ms);
+            text(scale, `0 to ${full_ms / 1000}\u00a0s`);
+            text(about, requests.total === requests.total && requests.total > 0 ? `${grouped(requests.total)} kept` : '');
+            text(empty, requests.reason || (shown.length || running.length ? '' : 'No request has been measured yet. Send one through the tap, or tell it with the probe; it appears by itself.'));
+            empty.hidden = !empty.textContent;
+            table.hidden = !shown.length && !running.length;
+            const all = [...running.map((one) => liveRow(one, now_us)), ...shown.map((record) => endedRow(record, requests))];
+            rows(body, all, () => newRow(requests), (tr, one) => fill(tr, one, full_ms, one.id === requests.chosen));
+        };
+        const choose = () => {
+            const record = requests.selected;
+            shaded.hidden = why.hidden = !record;
+            state.shadeTime(record ? [record.start_us, record.start_us + Number(record.e2e_ms || record.ttft_ms || 0) * 1000] : null);
+            fall.replaceChildren(...(record ? [waterfall(record)] : []));
+            if (record) why.replaceChildren(el('strong', {}, 'Why was it slow? '), whyOf(record, events.all));
+            draw();
+        };
+        requests.addEventListener('change', () => { if (!state.paused) draw(); });
+        requests.addEventListener('choose', choose);
+        bridge.on('energy', () => { if (!state.paused && requests.running.length) draw(); });
+        draw();
+    },
+};
+
+/** @typedef {{id: string, ended: boolean, cells: string[], phases: import('./request-why.js').Phase[], worst: string, outcome: string, failed: boolean}} Row */
+
+/** @param {RequestRecord} record @param {import('../requests.js').Requests} requests @returns {Row} */
+function endedRow(record, requests) {
+    const failed = Boolean(record.error) || record.finish_reason === 'error';
+    return {
+        id: record.id, ended: true, failed, phases: phasesOf(record), worst: requests.chosen === record.id ? worstOf(record, requests.of(record.model)) : '',
+        cells: [
+            `${clock(record.start_us)}.${Math.floor((record.start_us / 1e5) % 10)}`, record.model, figure(record.ttft_ms, seconds), figure(record.prompt_tokens, grouped),
+            figure(record.output_tokens, grouped), figure(rateOf(record), (one) => one.toFixed(1)), figure(record.joules, short),
+        ],
+        outcome: failed && record.error ? `error: ${record.error}` : ENDS[record.finish_reason] ?? record.finish_reason,
+    };
+}
+
+/** @param {{id: string, model: string, begun_us: number, first_us: number, tokens: number}} one @param {number} now_us @returns {Row} */
+function liveRow(one, now_us) {
+    const so_far_ms = (now_us - one.begun_us) / 1000, first_ms = (one.first_us - one.begun_us) / 1000, waits = one.first_us !== one.first_us;
+    /** @type {import('./request-why.js').Phase[]} */
+    const phases = so_far_ms === so_far_ms
+        ? [{name: 'wait', from_ms: 0, to_ms: waits ? so_far_ms : first_ms}, ...(waits ? [] : [{name: /** @type {const} */ ('answer'), from_ms: first_ms, to_ms: so_far_ms}])] : [];
+    const started_us = one.begun_us === one.begun_us ? one.begun_us : one.first_us;
+    return {
+        id: one.id, ended: false, failed: false, phases, worst: '',
+        cells: [`${clock(started_us)}.${Math.floor((started_us / 1e5) % 10)}`, one.model, figure(first_ms, seconds), NONE, one.tokens ? grouped(one.tokens) : NONE, NONE, NONE],
+        outcome: waits ? `waiting ${(so_far_ms / 1000).toFixed(1)}\u00a0s` : 'streaming',
+    };
+}
+
+/** @param {import('../requests.js').Requests} requests */
+function newRow(requests) {
+    const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
+    svg.setAttribute('class', 'phases');
+    svg.setAttribute('aria-hidden', 'true');
+    const tr = el('tr', {}, el('td', {}, el('button', {class: 'row-button', type: 'button'})), el('td'), ...HEADS.slice(2, 7).map(() => el('td', {class: 'right'})), el('td', {class: 'bars'}, svg), el('td'));
+    tr.addEventListener('click', () => { if (tr.dataset.ended === 'true') requests.choose(tr.dataset.request ?? ''); });
+    return tr;
+}
+
+/** @param {HTMLElement} tr @param {Row} one @param {number} full_ms @param {boolean} chosen */
+function fill(tr, one, full_ms, chosen) {
+    tr.dataset.request = one.id;
+    tr.dataset.ended = String(one.ended);
+    tr.classList.toggle('chosen', chosen);
+    tr.classList.toggle('running', !one.ended);
+    const button = /** @type {HTMLButtonElement} */ (tr.children[0].firstElementChild);
+    text(button, one.cells[0]);
+    attribute(button, 'aria-pressed', String(chosen));
+    button.disabled = !one.ended;
+    one.cells.slice(1).forEach((cell, at) => text(tr.children[at + 1], cell));
+    tr.children[2].classList.toggle('worst', one.worst === 'ttft');
+    tr.children[5].classList.toggle('worst', one.worst === 'rate');
+    tr.children[6].classList.toggle('worst', one.worst === 'joules');
+    drawLine(/** @type {Element} */ (tr.children[7].firstElementChild), one.phases, full_ms);
+    text(tr.children[8], one.outcome);
+    attribute(tr.children[8], 'class', one.failed ? 'crit' : '');
+}

@@ -1,0 +1,58 @@
+/** Where a request's time went, what is said about it, and the numbers beside a lane. */
+import assert from 'node:assert/strict';
+import {test} from 'node:test';
+import {firstTokenCell, rateCell} from '../../dashboard/panels/model-numbers.js';
+import {phasesOf, rateOf, whyOf, worstOf} from '../../dashboard/panels/request-why.js';
+import {recordOf} from '../../dashboard/requests.js';
+
+const record = (/** @type {any} */ more = {}) => recordOf({
+    id: 'a', model: 'qwen', start_us: 1e15, ttft_ms: 4560, e2e_ms: 24_000, load_ms: 3130, queue_ms: 50, prefill_ms: 1380, ttfa_ms: 12_450,
+    prompt_tokens: 1904, reasoning_tokens: 232, output_tokens: 532, tpot_ms: 36.6, finish_reason: 'stop', status: 200, stall: [], ...more,
+});
+const spike = {
+    id: 'e', kind: 'spike', time_us: 1e15 + 23e6, producer: '', source: '', title: '', attributes: {},
+    spike: {series: {metric: 'system.cpu.percent', source: '', labels: []}, value: 98, usual_low: 1, usual_high: 20, processes: {time_us: 0, span_s: 1, total: 1, rows: [{number: 1, name: 'cc1plus', unit: '', count: 12, cpu_percent: 1120, own: false}]}},
+};
+
+test('phases follow one another and end with the request', () => {
+    const phases = phasesOf(record());
+    assert.deepEqual(phases.map(({name}) => name), ['load', 'queue', 'prefill', 'thinking', 'answer']);
+    phases.forEach(({from_ms}, at) => { if (at) assert.equal(from_ms, phases[at - 1].to_ms); });
+    assert.equal(phases.at(-1)?.to_ms, 24_000);
+});
+
+test('what a runtime does not tell apart is one wait, and never invented', () => {
+    const bare = record({load_ms: null, queue_ms: null, prefill_ms: undefined, reasoning_tokens: null});
+    assert.deepEqual(phasesOf(bare).map(({name}) => name), ['wait', 'answer']);
+    assert.match(whyOf(bare, []), /^The first token took 4\.6\u00a0s; its runtime does not tell apart/);
+});
+
+test('the answer names at most two causes, the greater first, and calls coincidence so', () => {
+    const said = whyOf(record({stall: [{at_ms: 22_800, length_ms: 900}]}), [/** @type {any} */ (spike)]);
+    assert.match(said, /^Waking the model took 3\.1\u00a0s of the 4\.6\u00a0s before the first token\. Reading the prompt \(1,904 tokens\) took 1\.4\u00a0s\.$/);
+    const stalled = whyOf(record({load_ms: null, prefill_ms: 300, queue_ms: null, ttft_ms: 300, stall: [{at_ms: 22_800, length_ms: 900}]}), [/** @type {any} */ (spike)]);
+    assert.match(stalled, /^The 0\.90\u00a0s stall coincides with a spike of CPU \(cc1plus/);
+    assert.equal((said.match(/\.(?: |$)/g) ?? []).length, 2);
+});
+
+test('a fast request, a failed one', () => {
+    assert.match(whyOf(record({ttft_ms: 150, load_ms: null, queue_ms: null, prefill_ms: 150, e2e_ms: 2000, output_tokens: 96, tpot_ms: 16}), []), /^Nothing held it up: first token after 0\.15\u00a0s, 96 tokens at 62\.5 a second\.$/);
+    assert.equal(whyOf(record({error: 'too_long', status: 400}), []), 'It failed: too_long (HTTP 400).');
+});
+
+test('the worst figure is the farthest from the usual of its model', () => {
+    const others = [record({ttft_ms: 700}), record({ttft_ms: 710}), record({ttft_ms: 650}), record()];
+    assert.equal(worstOf(record(), others), 'ttft');
+    assert.equal(worstOf(record({ttft_ms: 700, tpot_ms: 200}), others), 'rate');
+    assert.equal(worstOf(record({ttft_ms: 700}), others), '');
+    assert.equal(rateOf(record({tpot_ms: null, ttft_ms: null})), NaN);
+});
+
+test('a rate without tokens is a dash that says what was, never a stale number', () => {
+    const lane = {model: 'm', middle: 0, state: /** @type {const} */ ('quiet'), tps: NaN, last_rate: 24, last_us: 0, ttft_ms: NaN, waiting_ms: NaN, stalled_ms: NaN, requests: []};
+    assert.deepEqual([rateCell(lane).value, rateCell(lane).below], ['–', 'last request 24']);
+    assert.equal(rateCell({...lane, tps: 18}).value, '18');
+    assert.equal(firstTokenCell(lane, []).absent?.length ? 'absent' : '', 'absent');
+    assert.deepEqual(firstTokenCell({...lane, waiting_ms: 1100}, [400, 410, 420, 430, 470]), {value: '1.1', unit: 's', below: 'so far, p95 0.47\u00a0s', dim: true});
+    assert.equal(firstTokenCell({...lane, ttft_ms: 940}, []).value, '0.94');
+});
