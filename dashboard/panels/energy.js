@@ -10,10 +10,11 @@ import {EvidenceTip, laneSentence, laneWords} from './energy-words.js';
 const COLOURS = {
     bg: '--energy-bg', grid: '--energy-grid', text: '--energy-text', text2: '--energy-text-2', text3: '--energy-text-3',
     lightning: '--energy-lightning', dot: '--energy-dot', stall: '--energy-stall', charging: '--energy-charging', chargingText: '--energy-charging-text',
+    inStep: '--energy-in-step', opposed: '--energy-opposed', opposedText: '--energy-opposed-text',
 };
 const LEGEND = [
     ['ribbon', 'width: 0 to 40 tok/s'], ['spark', 'a token arrives'], ['dots', 'dot: a token, its height its entropy'],
-    ['glow', 'glow: E'], ['hollow', 'hollow: a stall'], ['steps', 'charging'],
+    ['glow', 'glow: E'], ['hollow', 'hollow: a stall'], ['in-step', 'in step'], ['opposed', 'opposed'], ['steps', 'charging'],
 ];
 const ANNOUNCE_MS = 3000, ANNOUNCE_E = 0.2;
 

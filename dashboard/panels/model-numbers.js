@@ -76,6 +76,7 @@ export default {
         let lanes = [];
         const draw = () => {
             host.classList.toggle('many', lanes.length > 3);
+            host.classList.toggle('compact', lanes.length > 2);
             rows(body, lanes, newRow, (row, lane) => {
                 row.style.setProperty('--middle', `${lane.middle}px`);
                 attribute(row, 'aria-label', lane.model);

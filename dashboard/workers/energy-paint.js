@@ -5,7 +5,7 @@ import {endOf} from './energy-lane.js';
 /** @typedef {import('./energy-lane.js').Lane} Lane */
 /** @typedef {import('./energy-shapes.js').Box} Box */
 /** @typedef {import('./energy-shapes.js').Rows} Rows */
-/** @typedef {{bg: string, grid: string, text: string, text2: string, text3: string, lightning: string, streams: string[], dot: string, stall: string, charging: string, chargingText: string, font: string}} EnergyInk */
+/** @typedef {{bg: string, grid: string, text: string, text2: string, text3: string, lightning: string, streams: string[], dot: string, stall: string, charging: string, chargingText: string, inStep: string, opposed: string, opposedText: string, font: string}} EnergyInk */
 
 /** Half the height that a glow has; only its brightness follows E. */
 const GLOW_REACH = 26;
@@ -197,13 +197,37 @@ export class Painter {
             const length = shown_us >= 1e6 ? `${(shown_us / 1e6).toFixed(1)} s` : `${Math.round(shown_us / 1000)} ms`;
             this.label(`stall ${length}`, (left + right) / 2, y + 18, ink.stall);
         }
-        for (const {x: at} of ends(lane, now_us, box)) this.label('end', at + 16, box.middle + 4, ink.text3);
+        for (const {x: at} of ends(lane, now_us, box)) this.label('end', at + 16, box.middle + 4, ink.text2);
         const first = lane.after(now_us - SPAN_US);
         if (first >= lane.end) return;
         const measured = lane.bits.subarray(first, lane.end).some((bits) => bits === bits);
         pen.textAlign = 'left';
         pen.fillStyle = ink.text3;
         pen.fillText(measured ? '6 bits' : 'entropy not measured', box.left + 6, measured ? box.top + 8 : box.middle - 16);
+    }
+
+    /** How two lanes went together over these ten seconds: joined to both, in its middle. It has no motion of its own. @param {Box} one @param {Box} other @param {number} r */
+    ripple(one, other, r) {
+        const {pen, ink} = this, x = (one.left + one.right) / 2, y = (one.middle + other.middle) / 2;
+        pen.strokeStyle = pen.fillStyle = r > 0 ? ink.inStep : ink.opposed;
+        pen.lineWidth = 1;
+        pen.beginPath();
+        pen.moveTo(x, one.middle + 8);
+        pen.lineTo(x, y - 14);
+        pen.moveTo(x, y + 14);
+        pen.lineTo(x, other.middle - 8);
+        pen.stroke();
+        for (const reach of [9, 13]) {
+            pen.beginPath();
+            if (r > 0) pen.arc(x, y, reach, 0, 2 * Math.PI);
+            else pen.rect(x - reach, y - reach, 2 * reach, 2 * reach);
+            pen.stroke();
+        }
+        pen.beginPath();
+        if (r > 0) pen.arc(x, y, 4.5, 0, 2 * Math.PI);
+        else pen.rect(x - 4.5, y - 4.5, 9, 9);
+        pen.fill();
+        this.label(`${r > 0 ? 'in step' : 'opposed'}, r ${r.toFixed(2).replace('-', '−')}`, x - 62, y + 4, r > 0 ? ink.inStep : ink.opposedText);
     }
 
     /** @param {string} text @param {number} x @param {number} y @param {string} colour */

@@ -177,6 +177,19 @@ export function steps(lane, now_us, box) {
     });
 }
 
+/**
+ * Which lanes go together: two that tell the same r (CONTRACTS §3) are a pair; NaN: none is told.
+ * @param {number[]} told r of each lane @returns {{one: number, other: number, r: number}[]}
+ */
+export function pairs(told) {
+    const found = [];
+    for (let one = 0; one < told.length; one++) {
+        const other = told.findIndex((r, at) => at > one && r === told[one]);
+        if (other > 0) found.push({one, other, r: told[one]});
+    }
+    return found;
+}
+
 /** Where flows have ended in view. @param {Lane} lane @param {number} now_us @param {Box} box */
 export function ends(lane, now_us, box) {
     const x = xOf(box, now_us);

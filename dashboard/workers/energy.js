@@ -6,7 +6,7 @@
 import {quantile} from '../slots.js';
 import {Lane} from './energy-lane.js';
 import {Painter} from './energy-paint.js';
-import {SPAN_US, boxes, energyAt, energyTold, xOf} from './energy-shapes.js';
+import {SPAN_US, boxes, energyAt, energyTold, pairs, xOf} from './energy-shapes.js';
 import {evidenceAt} from './energy-evidence.js';
 
 /** @typedef {import('../types').LiveFrame} LiveFrame */
@@ -142,8 +142,10 @@ export class Energy {
         } else {
             painter.axis();
             const drawn = painter.lanes(shown, now_us);
-            const told = shown.reduce((sum, {rows}) => sum + energyTold(rows, now_us - SPAN_US, now_us), 0);
-            this.fidelity = told > 0.05 ? drawn / told : NaN;
+            const told = lanes.map((lane) => energyAt(this.rows(lane, 'model.interference'), now_us));
+            for (const {one, other, r} of pairs(told)) painter.ripple(areas[one], areas[other], r);
+            const computed = shown.reduce((sum, {rows}) => sum + energyTold(rows, now_us - SPAN_US, now_us), 0);
+            this.fidelity = computed > 0.05 ? drawn / computed : NaN;
         }
         this.drawn_ms = now_ms;
         for (const time_us of this.fresh_us) {

@@ -4,7 +4,7 @@ import {test} from 'node:test';
 import {Phase} from '../../dashboard/gen/live.js';
 import {evidenceAt} from '../../dashboard/workers/energy-evidence.js';
 import {Lane} from '../../dashboard/workers/energy-lane.js';
-import {MOST_SPARK_PX, SPARK_FILL, boxes, dotHeight, dots, energyTold, gapsOf, glow, ribbonWidth, ribbons, sparkShare, steps, strokeWidth, strokes} from '../../dashboard/workers/energy-shapes.js';
+import {MOST_SPARK_PX, SPARK_FILL, boxes, dotHeight, dots, energyTold, gapsOf, glow, pairs, ribbonWidth, ribbons, sparkShare, steps, strokeWidth, strokes} from '../../dashboard/workers/energy-shapes.js';
 
 const START_US = 1.7e15;
 const at = (/** @type {number} */ s) => START_US + Math.round(s * 1e6);
@@ -147,4 +147,10 @@ test('evidence names the token under the pointer, or says what is there instead'
 test('lanes share the height and do not overlap', () => {
     const four = boxes(4, 900, 264);
     four.forEach((box, i) => { if (i) assert.ok(box.top >= four[i - 1].bottom); });
+});
+
+test('two lanes that tell the same r are a pair; what is not told joins nobody', () => {
+    assert.deepEqual(pairs([0.8, NaN, 0.8]), [{one: 0, other: 2, r: 0.8}]);
+    assert.deepEqual(pairs([NaN, NaN]), []);
+    assert.deepEqual(pairs([-0.75, 0.9, 0.9]), [{one: 1, other: 2, r: 0.9}]);
 });
