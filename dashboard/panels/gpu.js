@@ -14,7 +14,7 @@ function note({bridge: {latest}}) {
     ].filter(Boolean);
 }
 
-/** Which source stands for the machine: the only GPU, or the total that the collector makes of several. @param {Context} context */
+/** Which source stands for the machine: the only GPU, or the total that the collector makes of several. @param {Pick<Context, 'bridge'>} context */
 export function gpuSource({bridge: {latest}}) {
     const sources = latest.all('gpu.util_percent').map(({key}) => key.source);
     return sources.includes('gpu:total') ? 'gpu:total' : sources[0];

@@ -3,6 +3,7 @@ import {attribute, el, rows, text} from '../dom.js';
 import {NONE, clock, grouped, short} from '../format.js';
 import {modelHeard} from './energy.js';
 import {phasesOf, rateOf, whyOf, worstOf} from './request-why.js';
+import {sameSeconds} from './same-seconds.js';
 import {drawLine, roundUp, waterfall} from './waterfall.js';
 
 /** @typedef {import('../context.js').Context} Context */
@@ -47,7 +48,9 @@ export default {
             const record = requests.selected;
             shaded.hidden = why.hidden = !record;
             state.shadeTime(record ? [record.start_us, record.start_us + Number(record.e2e_ms || record.ttft_ms || 0) * 1000] : null);
-            fall.replaceChildren(...(record ? [waterfall(record)] : []));
+            const bars = record ? waterfall(record) : null;
+            fall.replaceChildren(...(bars ? [bars] : []));
+            if (record) void sameSeconds(context, record).then((lines) => bars?.lastElementChild?.before(...lines));
             if (record) why.replaceChildren(el('strong', {}, 'Why was it slow? '), whyOf(record, events.all));
             draw();
         };

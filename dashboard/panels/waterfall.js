@@ -47,9 +47,15 @@ function note(record, {name, from_ms, to_ms}) {
     return name === 'stall' ? `${length} at ${inSeconds(from_ms)}` : `${length}${tokens}`;
 }
 
+/** Where a request ends on the axis, and where the axis does. @param {RequestRecord} record */
+export function scaleOf(record) {
+    const most_ms = Math.max(1, ...phasesOf(record).map(({to_ms}) => to_ms));
+    return {most_ms, full_ms: most_ms * (innerWidth < NARROW_PX ? 1.7 : 1.25)};
+}
+
 /** @param {RequestRecord} record */
 export function waterfall(record) {
-    const phases = phasesOf(record), most_ms = Math.max(1, ...phases.map(({to_ms}) => to_ms)), full_ms = most_ms * (innerWidth < NARROW_PX ? 1.7 : 1.25);
+    const phases = phasesOf(record), {most_ms, full_ms} = scaleOf(record);
     const names = NAMES.filter((name) => phases.some((phase) => phase.name === name));
     const rows = names.map((name) => {
         const own = phases.filter((phase) => phase.name === name);

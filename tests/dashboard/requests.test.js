@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {firstTokenCell, rateCell} from '../../dashboard/panels/model-numbers.js';
 import {phasesOf, rateOf, whyOf, worstOf} from '../../dashboard/panels/request-why.js';
+import {runs} from '../../dashboard/panels/line-runs.js';
 import {recordOf} from '../../dashboard/requests.js';
 
 const record = (/** @type {any} */ more = {}) => recordOf({
@@ -55,4 +56,11 @@ test('a rate without tokens is a dash that says what was, never a stale number',
     assert.equal(firstTokenCell(lane, []).absent?.length ? 'absent' : '', 'absent');
     assert.deepEqual(firstTokenCell({...lane, waiting_ms: 1100}, [400, 410, 420, 430, 470]), {value: '1.1', unit: 's', below: 'so far, p95 0.47\u00a0s', dim: true});
     assert.equal(firstTokenCell({...lane, ttft_ms: 940}, []).value, '0.94');
+});
+
+test('a line of the same seconds is broken where nothing was measured', () => {
+    const parts = runs([0, 1e5, 2e5, 6e5, 7e5], [0, 50, NaN, 100, 100], 0, 1e6, 1e5);
+    assert.deepEqual(parts.map((part) => part.length), [2, 2]);
+    assert.equal(parts[0][0], '0.0,25.0');
+    assert.equal(parts[1][0], '600.0,1.0');
 });

@@ -96,6 +96,7 @@ def test_a_request_is_listed_explained_and_shaded(open_page: Open, stack: Stack)
     row.click()
     expect(page.locator("#panel-requests .why")).to_contain_text("Why was it slow?")
     expect(page.locator("#panel-requests .waterfall")).to_contain_text("answer")
+    expect(page.locator("#panel-requests .then polyline").first).to_be_attached()
     expect(page.locator("#panel-requests .shaded")).to_be_visible()
 
 
