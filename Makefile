@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
+SHORT := "not long and not soak and not llamacpp"
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help setup dev up down demo test test-long test-llamacpp test-soak test-attacks test-faults bench lint fix proto lock docs browser
@@ -42,16 +43,18 @@ browser: # the tests' Chromium: the system's package
 	@command -v chromium chromium-browser google-chrome >/dev/null || tests/install-browser
 
 test: $(VENV)/.dev browser ## the tests: units, integration, real browser (under 10 minutes)
-	$(PYTEST) tests --ignore=tests/attacks --ignore=tests/faults -m "not long and not soak and not llamacpp"
+	$(PYTEST) tests --ignore=tests/attacks --ignore=tests/faults --ignore=tests/e2e -m $(SHORT)
+	$(PYTEST) tests/e2e -m $(SHORT) # apart: the browser's driver keeps an event loop running
 
 test-attacks: $(VENV)/.dev browser ## the attacks of docs/security.md, each with its number and count
-	$(PYTEST) tests/attacks -rA -m "not long and not soak and not llamacpp"
+	$(PYTEST) tests/attacks -rA -m $(SHORT)
 
 test-faults: $(VENV)/.dev ## kills, full disks, broken files, clock steps
-	$(PYTEST) tests/faults -rA -m "not long and not soak and not llamacpp"
+	$(PYTEST) tests/faults -rA -m $(SHORT)
 
 test-long: $(VENV)/.dev browser ## what takes a minute or two each (about 15 minutes)
-	$(PYTEST) tests -rA -m "long and not soak"
+	$(PYTEST) tests --ignore=tests/e2e -rA -m "long and not soak"
+	$(PYTEST) tests/e2e -rA -m "long and not soak"
 
 test-llamacpp: $(VENV)/.dev ## the tap and the samplers with real llama.cpp (builds it once, some minutes)
 	$(PYTEST) tests/llamacpp tests/collector/runtime -rA -m llamacpp

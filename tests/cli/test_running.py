@@ -22,6 +22,7 @@ from pathlib import Path
 import pytest
 
 from bus.home import Home
+from bus.supervision import LISTENER, SERVICES
 from services.cli.supervisor import Supervisor
 from tests.stack import free_port_base, wait_until
 
@@ -70,7 +71,7 @@ def test_status_says_that_all_is_ready(running: Home) -> None:
     assert said["running"]
     states = {service["name"]: (service["process"], service["health"]) for service in said["services"]}
     assert set(states.values()) == {("running", "ready")}
-    assert set(states) == {"forwarder", "governance", "collector", "aggregator", "gateway", "listener"}
+    assert set(states) == {*SERVICES, LISTENER}
     assert "ready" in wfmon(running, "status")
 
 
