@@ -14,6 +14,7 @@ from tests.e2e.test_person import live
 ROUNDS = 5
 SECONDS = 5.0
 BAR = 0.99
+HEAVY = 0.1
 # A square that moves with each frame: what this browser on this machine can do at all now.
 REFERENCE = """<!doctype html><div id=square style="width:40px;height:40px;background:gray"></div><script>
 let at = 0;
@@ -44,4 +45,6 @@ def test_page_fills_the_slots_that_the_machine_gives(open_page: Open, browser: B
         reference.append(bare_slots.filled_ratio)
         ours.append(page_slots.filled_ratio)
     print(f"\nslots filled, median of {ROUNDS}: page {median(ours):.4f}, reference {median(reference):.4f}, bar {BAR}")
-    assert median(ours) >= BAR or (median(reference) < BAR and median(ours) >= median(reference) - 0.01)
+    # The bar itself is held by the bench (figure slots_filled), on a machine that does nothing else; here a page that
+    # became heavy is found on any machine.
+    assert median(ours) >= min(BAR, median(reference) - HEAVY)
