@@ -1,6 +1,7 @@
 """Rules for all tests: under CI=true a test is skipped only for want of hardware."""
 
 import os
+import signal
 from collections.abc import Generator
 from importlib.util import find_spec
 
@@ -8,6 +9,11 @@ import pytest
 
 # These lie outside of what the tests install: several GB for one file. docs/sdk.md says how to run them.
 collect_ignore = [] if find_spec("torch") and find_spec("transformers") else ["sdk/test_transformers.py"]
+
+
+# A shell that starts the tests in the background has them ignore SIGINT, and so would everything they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -35,6 +35,7 @@ class Listener:
         self._rpc = rpc
         self._backoff = BackOff()
         self._beat_due_s = 0.0
+        self._pids: dict[str, int] = {}
 
     def on_event(self, name: str, payload: str) -> None:
         """One event of supervisord's: `PROCESS_STATE_EXITED` and its kin, or a tick."""
@@ -46,6 +47,8 @@ class Listener:
         if service not in SERVICES:
             return
         now_s = monotonic_s()
+        if int(fields.get("pid", 0)):
+            self._pids[service] = int(fields["pid"])
         if name in ("PROCESS_STATE_STARTING", "PROCESS_STATE_RUNNING"):
             self._backoff.started(service, now_s)
         elif name in ("PROCESS_STATE_STOPPING", "PROCESS_STATE_STOPPED"):
@@ -56,11 +59,12 @@ class Listener:
                 )
                 self._voice.event("stopped", service, f"{service} was stopped", now_s)
         elif name in ("PROCESS_STATE_EXITED", "PROCESS_STATE_FATAL", "PROCESS_STATE_BACKOFF"):
-            self._ended(service, int(fields.get("pid", 0)), now_s)
+            self._ended(service, now_s)
 
-    def _ended(self, service: str, pid: int, now_s: float) -> None:
+    def _ended(self, service: str, now_s: float) -> None:
         if service in self._backoff.due_s:
             return  # found by catch_up before its event came
+        pid = self._pids.get(service, 0)
         wait_s = self._backoff.ended(service, now_s)
         restarts = self._backoff.restarts(service)
         reason = read_crash(self._home, service, pid) or self._exit_status(service)
@@ -93,7 +97,9 @@ class Listener:
         for info in processes if isinstance(processes, list) else []:
             service = str(info["name"])
             if service in SERVICES and info["state"] in ended:
-                self._ended(service, int(info["pid"]), monotonic_s())
+                self._ended(service, monotonic_s())
+            elif info["pid"]:
+                self._pids[service] = int(info["pid"])
 
     def turn(self) -> float:
         """Does what is due; returns the seconds until something is due again."""

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from wfmonitor.v1.control_pb2 import AuditEvent, ControlChange, ControlResult
 
 from bus.database import DiskFull
-from bus.settings_catalogue import consent_specs, defaults, to_json
+from bus.settings_catalogue import consent_specs, defaults, settings_catalogue, to_json
 from services.governance.desk import Desk
 from services.governance.intake import AuditIntake, BadAuditEvent, to_record
 from services.governance.ledger import Committed
@@ -109,7 +109,8 @@ async def test_profile_waits_for_all_it_takes_along(store: Store) -> None:
         answer = await desk.change("privacy.profile", '"strict"', "person:page", 5)
     assert answer.result is not None
     assert answer.change.key == "privacy.profile"
-    assert {one.target for one in town.published} == {"governance", "aggregator"}
+    taken_along = {spec.target for spec in settings_catalogue().values() if spec.strict not in (None, spec.default)}
+    assert {one.target for one in town.published} == {"governance", *taken_along}
 
 
 async def test_kill_between_commit_and_publish_is_made_good_at_the_next_start(tmp_path: Path) -> None:

@@ -116,6 +116,8 @@ def _values(spec: SettingSpec) -> st.SearchStrategy[object]:
         return st.booleans()
     if spec.choices:
         return st.sampled_from(spec.choices)
+    if spec.type == "text":
+        return st.text(max_size=20)
     assert spec.minimum is not None
     assert spec.maximum is not None
     if spec.type == "int":
