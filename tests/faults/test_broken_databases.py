@@ -66,7 +66,7 @@ def break_and_start(
     took_s = time.monotonic() - began_s
     away = [path.name for path in house.home.quarantine.iterdir() if path not in before]
     if damage is not break_log:
-        wait_until(lambda: quarantine_events(house, service) != told, 5, f"the event of {service}'s quarantine")
+        wait_until(lambda: bool(quarantine_events(house, service) - told), 5, f"the event of {service}'s quarantine")
     return took_s, away, quarantine_events(house, service) - told
 
 
