@@ -6,6 +6,7 @@ replaced by a fresh one; a full disk is an error to retry, never the end of the 
 """
 
 import asyncio
+import contextlib
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -235,12 +236,10 @@ class Database:
 
     def _close_quietly(self) -> None:
         # Any error of the old connection says nothing new: the file is put away or opened again.
-        try:
+        with contextlib.suppress(Exception):
             while self._db.transaction_depth():
                 self._db.pop_transaction()
             self._db.close()
-        except Exception:  # noqa: S110
-            pass
 
     def _full_text(self, error: BaseException) -> str:
         return (

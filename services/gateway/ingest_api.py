@@ -11,7 +11,7 @@ from services.gateway.metrics_api import json_response
 from services.gateway.middleware import read_body
 from services.gateway.own_tables import OwnTables
 from services.gateway.params import Params
-from services.gateway.refusal import Refusal
+from services.gateway.refusal import Refusal, must_be_on
 
 PAGE_SOURCE = "ui:dashboard"
 
@@ -32,13 +32,7 @@ class IngestApi:
     async def ingest(self, request: web.Request) -> web.Response:
         """One event of SPEC §3.2 or a list of them: all are taken, or none and a 400 names the field."""
         Params(request, ())
-        if not self._settings.flag("gateway.ingest.enabled"):
-            raise Refusal(
-                403,
-                "gateway.ingest.enabled",
-                "this setting is off.",
-                "Turn it on in the page or with `wfmon settings`.",
-            )
+        must_be_on(self._settings, "gateway.ingest.enabled")
         now_us = wall_us()
         rows = read_events(await read_body(request), self._catalogue, now_us)
         rows.sort(key=lambda row: row.time_us)

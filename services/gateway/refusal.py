@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from bus.settings_mirror import SettingsMirror
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal(Exception):
@@ -18,3 +20,9 @@ class Refusal(Exception):
 
     def __str__(self) -> str:
         return f"{self.what}: {self.why} {self.mend}".strip()
+
+
+def must_be_on(settings: SettingsMirror, key: str) -> None:
+    """Raises Refusal 403 where the switch `key` is off."""
+    if not settings.flag(key):
+        raise Refusal(403, key, "this setting is off.", "Turn it on in the page or with `wfmon settings`.")

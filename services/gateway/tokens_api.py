@@ -17,7 +17,7 @@ from services.gateway.metrics_api import json_response
 from services.gateway.middleware import read_body
 from services.gateway.open_requests import OpenRequests
 from services.gateway.params import Params
-from services.gateway.refusal import Refusal
+from services.gateway.refusal import must_be_on
 from services.gateway.tokens import PRODUCER, bursts_of, read_told, requests_of
 
 
@@ -39,13 +39,7 @@ class TokensApi:
     async def tokens(self, request: web.Request) -> web.Response:
         """{bursts, requests} that were taken: all of them, or none and a 400 names the field."""
         Params(request, ())
-        if not self._settings.flag("gateway.ingest.enabled"):
-            raise Refusal(
-                403,
-                "gateway.ingest.enabled",
-                "this setting is off.",
-                "Turn it on in the page or with `wfmon settings`.",
-            )
+        must_be_on(self._settings, "gateway.ingest.enabled")
         told = read_told(await read_body(request))
         now_us, now_boot_us = wall_us(), boot_us()
         bursts = list(bursts_of(told, now_us, now_boot_us))
