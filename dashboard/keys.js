@@ -15,7 +15,8 @@ function nameOf(event) {
 export function listenKeys(commands) {
     document.addEventListener('keydown', (event) => {
         const target = /** @type {HTMLElement} */ (event.target);
-        const typing = target.matches('input, select, textarea, [contenteditable]');
+        // What was typed into stays the target for a moment after its dialog has closed.
+        const typing = target.matches('input, select, textarea, [contenteditable]') && target.checkVisibility();
         const inDialog = document.querySelector('dialog[open]') !== null;
         let name = nameOf(event);
         if (inDialog || (typing && name !== 'Ctrl+K')) return;

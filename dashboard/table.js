@@ -11,15 +11,13 @@ export function openTable(context, id) {
     if (!found?.chart.columns) return;
     const {panel, chart} = found;
     const {x, ys, origin_s} = /** @type {import('./types').PlotColumns} */ (chart.columns);
-    const each = Math.max(1, Math.ceil(x.length / MOST_ROWS));
+    const measured = Array.from(x.keys()).filter((at) => ys.some((values) => values[at] === values[at])).reverse();
+    const each = Math.max(1, Math.ceil(measured.length / MOST_ROWS));
     const formats = panel.lines.map(({metric}, line) => (line === 0 ? panel.format : context.figure(metric)));
     const say = (/** @type {number} */ value, /** @type {number} */ line) => (value !== value ? NONE : join(formats[line](value)));
-    const rows = [];
-    for (let at = x.length - 1; at >= 0; at -= each) {
-        if (ys.every((values) => values[at] !== values[at])) continue;
-        rows.push(el('tr', {}, el('th', {scope: 'row'}, clock((x[at] + origin_s) * 1e6)), ...panel.lines.flatMap((_, line) =>
+    const rows = measured.filter((_, place) => place % each === 0).map((at) =>
+        el('tr', {}, el('th', {scope: 'row'}, clock((x[at] + origin_s) * 1e6)), ...panel.lines.flatMap((_, line) =>
             [0, 1, 2].map((k) => el('td', {class: 'right'}, say(ys[line * 3 + k][at], line))))));
-    }
     const table = el('table', {class: 'list'},
         el('caption', {class: 'quiet'}, `${panel.title}, ${context.rangeText()}; mean, least and greatest of each step`),
         el('thead', {}, el('tr', {}, el('th', {scope: 'col'}, 'time'), ...panel.names.flatMap((name) => [name, 'least', 'greatest'].map((head) => el('th', {scope: 'col', class: 'right'}, head))))),

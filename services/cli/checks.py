@@ -151,16 +151,17 @@ def ports(home: Home) -> Iterator[Finding]:
 
 def services(home: Home) -> Iterator[Finding]:
     """What runs, is ready."""
-    from services.cli.commands.status import ask_healths, standing
+    from services.cli.commands.status import hear_all, standing
 
     supervisor = Supervisor(home)
     if supervisor.pid() is None:
         yield Finding("warn", "services", "the monitor is not running", "wfmon up")
         return
-    healths, trouble = ask_healths(home)
+    programs = supervisor.programs()
+    healths, trouble = hear_all(home, programs)
     if trouble:
         yield Finding("fail", "services", trouble)
-    for program in supervisor.programs():
+    for program in programs:
         state = standing(program, healths, time.time())
         said = f"{state.name} is {state.health or state.process}" + (f": {state.reason}" if state.reason else "")
         level: Level = "ok" if state.well else "warn" if state.health in ("starting", "degraded") else "fail"

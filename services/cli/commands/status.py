@@ -13,6 +13,9 @@ from services.cli.supervisor import Program, Supervisor
 from services.cli.text import printable, span, table
 
 _HEALTH_WITHIN_S = 2.0
+# Services speak once a second: one that has just started may not have been heard yet.
+_HEARD_WITHIN_S = 1.5
+_ASK_AGAIN_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +48,25 @@ def run(args: argparse.Namespace, home: Home) -> int:
             print(json.dumps({"running": False, "home": str(home.root), "services": []}))
             return NOT_RUNNING
         raise supervisor.not_running()
-    healths, trouble = ask_healths(home)
-    services = [standing(program, healths, time.time()) for program in supervisor.programs()]
+    programs = supervisor.programs()
+    healths, trouble = hear_all(home, programs)
+    services = [standing(program, healths, time.time()) for program in programs]
     if args.json:
         print(json.dumps(as_object(home, pid, services, trouble)))
     else:
         print_table(home, pid, services, trouble)
     return OK if all(service.well for service in services) and not trouble else FAILED
+
+
+def hear_all(home: Home, programs: list[Program]) -> tuple[dict[str, tuple[str, str]], str]:
+    """Return what `ask_healths` does, once all that run were heard or had the time for it."""
+    running = {program.name for program in programs if program.state == "RUNNING"}
+    until_s = time.monotonic() + _HEARD_WITHIN_S
+    while True:
+        healths, trouble = ask_healths(home)
+        if trouble or running <= healths.keys() or time.monotonic() >= until_s:
+            return healths, trouble
+        time.sleep(_ASK_AGAIN_S)
 
 
 def ask_healths(home: Home) -> tuple[dict[str, tuple[str, str]], str]:
