@@ -9,7 +9,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -58,13 +58,26 @@ def get(url: str, timeout_s: float = 10.0, data: bytes | None = None) -> bytes:
 
 def wait_for(url: str, process: subprocess.Popen[bytes], folder: Path, timeout_s: float = 20.0) -> None:
     """Returns when the URL answers; raises Unmeasurable with the end of the program's output."""
-    deadline_s = time.monotonic() + timeout_s
-    while True:
+
+    def answers() -> bool:
         try:
             get(url, 1.0)
-            return
         except (urllib.error.URLError, OSError):
-            if process.poll() is not None or time.monotonic() > deadline_s:
-                said = (folder / "output.log").read_text(errors="replace")[-300:]
-                raise Unmeasurable(f"did not start: {said}") from None
-            time.sleep(0.1)
+            return False
+        return True
+
+    _wait(answers, process, folder, timeout_s)
+
+
+def wait_until_there(file: Path, process: subprocess.Popen[bytes], folder: Path, timeout_s: float = 20.0) -> None:
+    """Returns when the program has written the file; raises Unmeasurable with the end of its output."""
+    _wait(lambda: file.exists() and file.stat().st_size > 0, process, folder, timeout_s)
+
+
+def _wait(done: Callable[[], bool], process: subprocess.Popen[bytes], folder: Path, timeout_s: float) -> None:
+    deadline_s = time.monotonic() + timeout_s
+    while not done():
+        if process.poll() is not None or time.monotonic() > deadline_s:
+            said = (folder / "output.log").read_text(errors="replace")[-300:]
+            raise Unmeasurable(f"did not start: {said}")
+        time.sleep(0.1)
