@@ -8,7 +8,7 @@ from itertools import count
 
 import numpy as np
 from wfmonitor.v1.event_pb2 import Event
-from wfmonitor.v1.health_pb2 import Health
+from wfmonitor.v1.health_pb2 import Health, ServiceState
 from wfmonitor.v1.live_pb2 import LiveFrame, LiveTable
 from wfmonitor.v1.process_pb2 import ProcessTable
 from wfmonitor.v1.request_pb2 import RequestRecord, TokenBurst
@@ -53,6 +53,11 @@ class LiveComposer:
         self._events.append(event)
 
     def health(self, health: Health) -> None:
+        known = self._newest_health.get(health.service)
+        # That an earlier life ended may be told after the next has spoken.
+        ended = health.state == ServiceState.SERVICE_STATE_DOWN
+        if known is not None and ended and known.pid != health.pid and known.started_us > health.time_us:
+            return
         self._health[health.service] = self._newest_health[health.service] = health
 
     def processes(self, table: ProcessTable) -> None:

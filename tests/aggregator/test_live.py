@@ -4,7 +4,7 @@ from math import nan
 
 import numpy as np
 from wfmonitor.v1.event_pb2 import Event
-from wfmonitor.v1.health_pb2 import Health
+from wfmonitor.v1.health_pb2 import Health, ServiceState
 from wfmonitor.v1.process_pb2 import ProcessRow, ProcessTable
 
 from services.aggregator import live
@@ -77,6 +77,16 @@ def test_key_frame_names_all_tables_and_repeats_their_newest_row() -> None:
     assert rows == {"system": ([START_US + 2], [3.0], 1), "process": ([START_US], [5.0], 1)}
     assert frame.health[0].service == "collector"
     assert frame.processes.rows[0].number == 1
+
+
+def test_the_end_of_an_earlier_life_told_late_hides_nothing() -> None:
+    stage = Stage()
+    down = ServiceState.SERVICE_STATE_DOWN
+    stage.composer.health(Health(service="tap", pid=2, started_us=50, time_us=60))
+    stage.composer.health(Health(service="tap", pid=1, state=down, time_us=40))
+    assert [health.pid for health in stage.composer.healths] == [2]
+    stage.composer.health(Health(service="tap", pid=2, state=down, time_us=70))
+    assert [health.state for health in stage.composer.healths] == [down]
 
 
 def test_events_and_health_leave_with_the_next_frame_alone() -> None:

@@ -136,7 +136,8 @@ def test_sighup_reloads_and_nothing_stops(stack: Stack) -> None:
             f"heartbeats of {service} after SIGHUP",
         )
         assert stack.pid(service) == pid
-        assert stack.healths(service)[-1].pid == pid
+        # The end of an earlier life may be told late.
+        assert max(stack.healths(service), key=lambda health: health.time_us).pid == pid
     assert "reloading" in stack.log_tail("collector")
 
 
