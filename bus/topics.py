@@ -13,6 +13,7 @@ PROCESSES = "1/process/system/"
 EVENTS = "1/event/"
 TOKENS = "1/token/"
 REQUESTS = "1/request/"
+REQUEST_COSTS = "1/request-cost/"
 HEALTHS = "1/health/"
 CONTROLS = "1/control/"
 CONTROL_RESULTS = "1/control-result/"
@@ -57,6 +58,10 @@ def token(model: str) -> str:
 
 def request(model: str) -> str:
     return f"{REQUESTS}{_name(model)}/"
+
+
+def request_cost(model: str) -> str:
+    return f"{REQUEST_COSTS}{_name(model)}/"
 
 
 def event(kind: str) -> str:

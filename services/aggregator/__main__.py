@@ -14,7 +14,6 @@ from bus import topics
 from bus.ballast import Ballast
 from bus.clock import boot_us, until_beat_s
 from bus.context import ServiceContext
-from bus.database import Quarantined
 from bus.journal.replay import Held, pull
 from bus.listening import ListeningPublisher
 from bus.service import run
@@ -25,12 +24,13 @@ from services.aggregator.broadcast import LiveVoice, WindowVoice
 from services.aggregator.energy.board import Board
 from services.aggregator.events import EventMemory
 from services.aggregator.history import History
-from services.aggregator.inbox import Lost, Position
+from services.aggregator.inbox import Position
 from services.aggregator.ingest import JOURNAL, Ingest
+from services.aggregator.joules.hearing import hear_joules
 from services.aggregator.keeper import Keeper
 from services.aggregator.live import LiveComposer
 from services.aggregator.model_voice import ModelVoice
-from services.aggregator.own_figures import MONITOR, Figures, OwnFigures
+from services.aggregator.own_figures import Figures, OwnFigures
 from services.aggregator.raw_query import RawQuery
 from services.aggregator.recorder import FLUSH_S, Recorder
 from services.aggregator.recording import Recording
@@ -40,6 +40,7 @@ from services.aggregator.spread import Spread
 from services.aggregator.standing import StandingQueries
 from services.aggregator.store import Store
 from services.aggregator.table import RING_S
+from services.aggregator.telling import tell_loss, tell_quarantine
 from services.aggregator.tiers import Limits
 
 NAME = "aggregator"
@@ -76,7 +77,7 @@ async def aggregator(ctx: ServiceContext) -> AsyncIterator[None]:
     windows = WindowVoice(standing, ctx.publish, attend, behind, ctx.log)
     recorder = Recorder(rings, Recording(ctx.settings.flag), store, records, lambda: ingest.applied, ctx.log)
     memory = EventMemory()
-    spread = Spread(composer, live, windows, recorder, memory, lambda loss: _tell_loss(ctx, loss))
+    spread = Spread(composer, live, windows, recorder, memory, lambda loss: tell_loss(ctx, loss))
     stored = {producer: Position(*cursor) for producer, cursor in store.cursors.items()}
 
     async def ask(producer: str, after: Position) -> Held:
@@ -123,9 +124,9 @@ async def aggregator(ctx: ServiceContext) -> AsyncIterator[None]:
     )
     await ctx.serve(lambda server: add_MetricsServiceServicer_to_server(MetricsApi(answers), server))
     ctx.settings.on_change("storage.", on_limits)
-    store.on_quarantine = lambda what: _tell_quarantine(ctx, what)
+    store.on_quarantine = lambda what: tell_quarantine(ctx, what)
     if store.quarantined is not None:
-        _tell_quarantine(ctx, store.quarantined)
+        tell_quarantine(ctx, store.quarantined)
     if isinstance(ctx.publisher, ListeningPublisher):
         ctx.publisher.listen(on_subscription)
     ctx.subscribe([topics.SAMPLES], ingest.on_sample)
@@ -134,6 +135,7 @@ async def aggregator(ctx: ServiceContext) -> AsyncIterator[None]:
     ctx.subscribe([topics.PROCESSES], spread.on_processes)
     ctx.subscribe([topics.TOKENS], ModelVoice(Board(), ctx.samples, spread.tokens).on_tokens)
     ctx.subscribe([topics.REQUESTS], spread.on_request)
+    hear_joules(ctx, rings, spread.cost)
     ingest.meet_again()
     attend()
     ctx.spawn(keeper.run(), "keep the store in shape")
@@ -181,19 +183,6 @@ async def _each_flush(recorder: Recorder) -> None:
 
 def _limits(ctx: ServiceContext) -> Limits:
     return Limits(int(ctx.settings.number("storage.budget_bytes")), ctx.settings.number("storage.raw.max_age_h"))
-
-
-def _tell_loss(ctx: ServiceContext, loss: Lost) -> None:
-    what = f"{loss.count} messages of {loss.producer} are lost: it no longer holds them"
-    ctx.log.error(what, producer=loss.producer, epoch=loss.epoch, seq=loss.first, count=loss.count)
-    # The same loss is found again where we are killed before the cursor behind it is stored: one id, told once.
-    event = Event(id=f"{loss.epoch:016x}-loss-{loss.producer}-{loss.first}-{loss.last}")
-    ctx.emit("loss", f"monitor:{loss.producer}", what, event, messages=str(loss.count))
-
-
-def _tell_quarantine(ctx: ServiceContext, what: Quarantined) -> None:
-    ctx.log.error(what.reason)
-    ctx.emit("quarantine", MONITOR, what.reason, file=what.path.name)
 
 
 if __name__ == "__main__":

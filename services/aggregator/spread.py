@@ -5,7 +5,7 @@ from collections.abc import Callable
 from wfmonitor.v1.event_pb2 import Event
 from wfmonitor.v1.health_pb2 import Health
 from wfmonitor.v1.process_pb2 import ProcessTable
-from wfmonitor.v1.request_pb2 import RequestRecord, TokenBurst
+from wfmonitor.v1.request_pb2 import RequestCost, RequestRecord, TokenBurst
 
 from services.aggregator.batch import Batch
 from services.aggregator.broadcast import LiveVoice, WindowVoice
@@ -70,4 +70,17 @@ class Spread:
     def on_request(self, _topic: str, payload: bytes) -> None:
         if self._live.listening:
             self._composer.request(RequestRecord.FromString(payload))
+            self._live.news()
+
+    def cost(self, record: RequestRecord, cost: RequestCost) -> None:
+        """The record is shown again, with what it cost."""
+        if self._live.listening:
+            full = RequestRecord()
+            full.CopyFrom(record)
+            full.joules_attribution = cost.joules_attribution
+            if cost.HasField("joules"):
+                full.joules = cost.joules
+            if cost.HasField("energy_mean"):
+                full.energy_mean = cost.energy_mean
+            self._composer.request(full)
             self._live.news()

@@ -334,6 +334,49 @@ class RequestRecord(_message.Message):
 Global___RequestRecord: _TypeAlias = RequestRecord  # noqa: Y015
 
 @_typing.final
+class RequestCost(_message.Message):
+    """What a generation cost, once the seconds in which it ran are complete. An unset field was not measured."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    JOULES_FIELD_NUMBER: _builtins.int
+    JOULES_ATTRIBUTION_FIELD_NUMBER: _builtins.int
+    ENERGY_MEAN_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """of the RequestRecord"""
+    model: _builtins.str
+    joules: _builtins.float
+    joules_attribution: _builtins.str
+    """measured, shared, unknown"""
+    energy_mean: _builtins.float
+    """E(t), no unit, over the generation"""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        model: _builtins.str = ...,
+        joules: _builtins.float | None = ...,
+        joules_attribution: _builtins.str = ...,
+        energy_mean: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_energy_mean", b"_energy_mean", "_joules", b"_joules", "energy_mean", b"energy_mean", "joules", b"joules"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_energy_mean", b"_energy_mean", "_joules", b"_joules", "energy_mean", b"energy_mean", "id", b"id", "joules", b"joules", "joules_attribution", b"joules_attribution", "model", b"model"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__energy_mean: _TypeAlias = _typing.Literal["energy_mean"]  # noqa: Y015
+    _WhichOneofArgType__energy_mean: _TypeAlias = _typing.Literal["_energy_mean", b"_energy_mean"]  # noqa: Y015
+    _WhichOneofReturnType__joules: _TypeAlias = _typing.Literal["joules"]  # noqa: Y015
+    _WhichOneofArgType__joules: _TypeAlias = _typing.Literal["_joules", b"_joules"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__energy_mean) -> _WhichOneofReturnType__energy_mean | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__joules) -> _WhichOneofReturnType__joules | None: ...
+
+Global___RequestCost: _TypeAlias = RequestCost  # noqa: Y015
+
+@_typing.final
 class Stall(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
