@@ -19,6 +19,8 @@ from bus.context import ServiceContext
 from bus.service import run
 from bus.settings_mirror import SettingRefused
 from services.tap.api import RequestsApi
+from services.tap.asking import Wants
+from services.tap.beside import Besides
 from services.tap.bursts import Bursts
 from services.tap.finder import Finder
 from services.tap.keeper import Keeper
@@ -55,7 +57,8 @@ async def tap(ctx: ServiceContext) -> AsyncIterator[None]:
                     Meter(figures, bursts, keeper.put, partial(tell_failure, ctx, figures)) if measures(ctx) else None
                 )
 
-            proxy = Proxy(upstreams, table, finder, new_meter)
+            besides = Besides(lambda: wants(ctx))
+            proxy = Proxy(upstreams, table, finder, new_meter, besides)
             door = Door(proxy)
             obey_routes(ctx, table, finder)
             await ctx.serve(partial(add_RequestsServiceServicer_to_server, RequestsApi(store, figures, table)))
@@ -64,7 +67,7 @@ async def tap(ctx: ServiceContext) -> AsyncIterator[None]:
             ctx.spawn(keeper.run(), "keep records")
             ctx.spawn(keeper.trim(), "remove old records")
             ctx.spawn(finder.run(), "look for runtimes")
-            ctx.spawn(count(ctx, figures, bursts, keeper, proxy, door), "own figures")
+            ctx.spawn(count(ctx, figures, bursts, keeper, proxy, besides, door), "own figures")
             # What lives from here on lives until the end; collecting it again and again would stop the traffic.
             gc.collect()
             gc.freeze()
@@ -84,6 +87,11 @@ def looking() -> aiohttp.ClientSession:
 def measures(ctx: ServiceContext) -> bool:
     """Whether requests are measured at all; off, the tap is a plain pipe."""
     return ctx.settings.flag("tap.measure")
+
+
+def wants(ctx: ServiceContext) -> Wants:
+    """What runtimes are asked for beside what clients ask; nothing, unless the user switched it on."""
+    return Wants(ctx.settings.flag("tap.ask_usage"), int(ctx.settings.number("tap.ask_logprobs")))
 
 
 def recording(ctx: ServiceContext) -> bool:
@@ -118,7 +126,13 @@ def tell_failure(ctx: ServiceContext, figures: Figures, error: Exception) -> Non
 
 
 async def count(
-    ctx: ServiceContext, figures: Figures, bursts: Bursts, keeper: Keeper, proxy: Proxy, door: Door
+    ctx: ServiceContext,
+    figures: Figures,
+    bursts: Bursts,
+    keeper: Keeper,
+    proxy: Proxy,
+    besides: Besides,
+    door: Door,
 ) -> None:
     """Put the tap's own counts into its Health, once a second."""
     while True:
@@ -129,10 +143,13 @@ async def count(
             bursts_total=bursts.published,
             unmeasured_total=figures.unmeasured,
             left_out_total=figures.left_out,
-            measure_failures_total=figures.failures,
+            measure_failures_total=figures.failures + besides.failures_total,
             records_lost_total=keeper.lost_total,
             refused_total=proxy.refused_total,
             unanswered_total=proxy.failed_total,
+            asked_beside_total=besides.asked_total,
+            refused_beside_total=besides.refused_total,
+            left_in_total=besides.left_in_total,
             malformed_total=door.malformed.total,
         )
         await asyncio.sleep(until_beat_s())

@@ -16,9 +16,10 @@ from aiohttp import web
 from bus.clock import monotonic_s
 from services.tap import answers
 from services.tap.asked import LONGEST_PEEK, model_of
+from services.tap.beside import Beside, Besides
 from services.tap.dialects import generation
 from services.tap.finder import Finder
-from services.tap.headers import first, host_refused, request_head
+from services.tap.headers import RawHeaders, first, host_refused, request_head
 from services.tap.meter import Meter
 from services.tap.record import Outcome
 from services.tap.reply import Reply
@@ -33,7 +34,12 @@ class Proxy:
     """Handles every request of the tap's port."""
 
     def __init__(
-        self, upstreams: Upstreams, table: RouteTable, finder: Finder, new_meter: Callable[[], Meter | None]
+        self,
+        upstreams: Upstreams,
+        table: RouteTable,
+        finder: Finder,
+        new_meter: Callable[[], Meter | None],
+        besides: Besides,
     ) -> None:
         self.refused_total = 0
         self.failed_total = 0
@@ -41,6 +47,7 @@ class Proxy:
         self._table = table
         self._finder = finder
         self._new_meter = new_meter
+        self._besides = besides
         self._peeking = 0
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -70,23 +77,25 @@ class Proxy:
             self.failed_total += 1
             return answers.no_runtime(self._finder.tried())
         meter = self._new_meter() if wanted else None
-        on_sent = None
+        on_sent, beside = None, None
         if meter is not None and wanted is not None:
+            beside = self._besides.begin(wanted, way, model, body)
             # The ending, not the path: what stands before it is nobody's to keep.
             route = f"/v1{wanted.ending}" if path.endswith(f"/v1{wanted.ending}") else wanted.ending
             on_sent = partial(meter.sent, wanted, route, model, way.upstream.runtime)
         outcome = Outcome.NO_ANSWER
         answer: Answer | None = None
         try:
-            answer = await self._ask(request, way, query, body, on_sent)
+            answer = await self._ask(request, way, query, body, on_sent, beside)
             outcome = Outcome.TRUNCATED
-            reply = Reply(answer)
-            if await self._relay(request, reply, answer, meter):
+            reply = Reply(answer, beside.change if beside is not None else None)
+            if await self._relay(request, reply, answer, meter, beside):
                 outcome = Outcome.COMPLETE
             return reply
         except NoAnswer as error:
             self.failed_total += 1
             self._finder.soon()
+            self._besides.gone(way.upstream.url)
             if meter is not None and on_sent is not None and not meter.id:
                 on_sent(monotonic_s())  # it never went out; that is worth a record
             return answers.no_runtime([way.upstream.url], str(error))
@@ -128,46 +137,104 @@ class Proxy:
             way = self._table.choose(path, model)
         return way
 
-    async def _ask(self, request: web.BaseRequest, way: Way, query: str, body: Body, on_sent: OnSent | None) -> Answer:
+    async def _ask(
+        self,
+        request: web.BaseRequest,
+        way: Way,
+        query: str,
+        body: Body,
+        on_sent: OnSent | None,
+        beside: Beside | None,
+    ) -> Answer:
+        """Return the answer; where the runtime refuses what was asked for beside, that to the client's own request."""
+        if beside is None:
+            return await self._send(request, way, query, body, on_sent)
+        if beside.body:
+            answer = await self._send(request, way, query, beside.body, on_sent, plain=True)
+            if beside.is_refused(answer):
+                answer.close()
+                answer = await self._send(request, way, query, body, on_sent)
+                beside.sent_unchanged(answer)
+        else:
+            answer = await self._send(request, way, query, body, on_sent)
+        beside.answered(answer)
+        return answer
+
+    async def _send(
+        self,
+        request: web.BaseRequest,
+        way: Way,
+        query: str,
+        body: Body,
+        on_sent: OnSent | None,
+        *,
+        plain: bool = False,
+    ) -> Answer:
+        """`plain`: what is to be taken out of an answer must not come compressed."""
         target = f"{way.path}?{query}" if query else way.path
         length = request.content_length if not isinstance(body, bytes) else len(body)
         if body is None:
             length = 0
-        head = request_head(request.method, target, request.raw_headers, way.upstream.authority, length)
+        headers: RawHeaders = request.raw_headers
+        if plain:
+            headers = [header for header in headers if header[0].lower() != b"accept-encoding"]
+        head = request_head(request.method, target, headers, way.upstream.authority, length)
         return await self._upstreams.send(way.upstream, request.method.encode(), head, body, on_sent)
 
-    async def _relay(self, request: web.BaseRequest, reply: Reply, answer: Answer, meter: Meter | None) -> bool:
+    async def _relay(
+        self,
+        request: web.BaseRequest,
+        reply: Reply,
+        answer: Answer,
+        meter: Meter | None,
+        beside: Beside | None,
+    ) -> bool:
         """Pass the answer on as it comes; return whether it came to its end."""
         writer = await reply.prepare(request)
         assert writer is not None  # noqa: S101 - it was prepared just now
+        change = beside.change if beside is not None else None
+
+        def look(data: bytes) -> None:
+            if meter is not None:
+                meter.data(data)
+            if beside is not None:
+                beside.seen(data)
+
         if meter is not None:
             headers = answer.headers
             meter.answered(answer.status, first(headers, b"content-type"), first(headers, b"content-encoding"))
-            if reply.begun:
-                meter.data(reply.begun)
+        if reply.begun:
+            look(reply.begun)
         content = answer.content
+        whole = True
         try:
             while not content.at_eof():
                 data = await content.readany()
                 if not data:
                     continue
-                await writer.write(data)
-                if meter is not None:
-                    meter.data(data)
+                if said := data if change is None else change(data):
+                    await writer.write(said)
+                look(data)
         except (aiohttp.ClientPayloadError, aiohttp.ClientConnectionError) as error:
             if isinstance(error, aiohttp.ClientConnectionResetError):
                 raise  # it was the client's connection
-            # The same cut for the client: what came is sent, then the connection ends without the answer's end.
+            whole = False
             if data := answer.came():
-                await writer.write(data)
-                if meter is not None:
-                    meter.data(data)
-            reply.force_close()
-            if request.transport is not None:
-                request.transport.close()
-            return False
-        await reply.write_eof()
-        return True
+                if said := data if change is None else change(data):
+                    await writer.write(said)
+                look(data)
+        if beside is not None:
+            if rest := beside.rest():
+                await writer.write(rest)
+            beside.end()
+        if whole:
+            await reply.write_eof()
+            return True
+        # The same cut for the client: what came is sent, then the connection ends without the answer's end.
+        reply.force_close()
+        if request.transport is not None:
+            request.transport.close()
+        return False
 
 
 async def _rest(parts: list[bytes], content: aiohttp.StreamReader) -> AsyncIterator[bytes]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import HttpVersion11
@@ -15,11 +17,13 @@ _BODYLESS = frozenset({204, 304})
 class Reply(web.StreamResponse):
     """Writes its head from bytes; aiohttp's own would add Server, Date and Content-Type."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Answer, change: Callable[[bytes], bytes] | None = None) -> None:
+        """`change` makes of the runtime's bytes those for the client; None: they are the same."""
         super().__init__(status=answer.status, reason=answer.reason)
         self.begun = b""
-        """The first bytes of the body, where they came with the head; the client has them."""
+        """The runtime's first bytes of the body, where they came with the head; the client has them."""
         self._answer = answer
+        self._change = change
 
     async def _start(self, request: web.BaseRequest) -> AbstractStreamWriter:
         """Send the head (called once by `prepare`)."""
@@ -29,10 +33,12 @@ class Reply(web.StreamResponse):
         modern = request.version >= HttpVersion11
         keeps = request.keep_alive if self.keep_alive is None else self.keep_alive
         lines = [f"HTTP/1.{1 if modern else 0} {answer.status} {answer.reason}\r\n".encode("utf-8", "surrogateescape")]
-        lines += answer_headers(answer.headers, chunked=answer.chunked)
+        # A body that is changed has another length.
+        chunked = answer.chunked or self._change is not None
+        lines += answer_headers(answer.headers, chunked=chunked)
         empty = request.method == "HEAD" or answer.status in _BODYLESS
         chunks = False
-        if not empty and (answer.chunked or not first(answer.headers, b"content-length")):
+        if not empty and (chunked or not first(answer.headers, b"content-length")):
             if modern:
                 chunks = True
                 writer.enable_chunking()
@@ -46,9 +52,10 @@ class Reply(web.StreamResponse):
         self._keep_alive = bool(keeps)
         lines.append(b"\r\n")
         self.begun = b"" if empty else answer.came()
-        if self.begun:
+        begun = self._change(self.begun) if self.begun and self._change is not None else self.begun
+        if begun:
             # What came together goes together: a system call and a waking of the client less before the first token.
-            lines.append(b"%x\r\n%b\r\n" % (len(self.begun), self.begun) if chunks else self.begun)
+            lines.append(b"%x\r\n%b\r\n" % (len(begun), begun) if chunks else begun)
         transport = request.transport
         if transport is None or transport.is_closing():
             raise ConnectionResetError

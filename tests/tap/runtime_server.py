@@ -16,6 +16,8 @@ What it streams is told by the header `X-Script`, a JSON object:
     forever     never end                       line      one SSE line of so many bytes instead of tokens
     stamp       each token says when it was made, in ns of the monotonic clock
     whole       one JSON, as for "stream": false
+    obeys       one of obeying_shapes.OBEYING: counts and log-probabilities as the request asks for them, spelled so
+    refuses     answer 400 to a request that asks for one of these members
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
+from tests.tap.obeying_shapes import OBEYING
 from tests.tap.runtime_shapes import MODEL, SHAPES, WHOLE, Script
 
 
@@ -61,7 +64,7 @@ async def parts(path: str, script: Script) -> AsyncIterator[bytes]:
         for _ in range(int(script["line"]) // 65536):
             yield b"x" * 65536
         yield b"\n\n"
-    make = SHAPES[path][0]
+    make = OBEYING[script["obeys"]][1] if "obeys" in script else SHAPES[path][0]
     yield make(script, "begin")
     await asyncio.sleep(float(script.get("wait_ms", 0)) / 1e3)
     gap_s = float(script.get("gap_ms", 0)) / 1e3
@@ -116,6 +119,12 @@ class Runtime:
             )
         if plain not in SHAPES:
             return await whole(writer, {"error": {"message": "not here", "type": "not_found_error"}}, 404)
+        asked = json.loads(body) if "obeys" in script or "refuses" in script else {}
+        self.seen[-1]["asked"] = sorted(asked)
+        if any(name in asked for name in script.get("refuses", ())):
+            return await whole(writer, {"error": {"message": "unknown member", "type": "invalid_request_error"}}, 400)
+        if "obeys" in script:
+            script |= {"asked": asked}
         if "status" in script:
             return await whole(
                 writer,
