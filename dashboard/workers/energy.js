@@ -91,7 +91,7 @@ export class Energy {
             this.seenVersion = this.rings.version;
             for (const {source} of this.rings.all) {
                 const model = source.startsWith('model:') ? source.slice(6) : '';
-                if (model && !this.lanes.has(model)) this.lanes.set(model, new Lane(model));
+                if (model && model !== '*' && !this.lanes.has(model)) this.lanes.set(model, new Lane(model));
             }
         }
         if (frame.tokens?.length) this.draw();

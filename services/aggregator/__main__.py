@@ -133,7 +133,7 @@ async def aggregator(ctx: ServiceContext) -> AsyncIterator[None]:
     ctx.subscribe([topics.EVENTS], ingest.on_event)
     ctx.subscribe([topics.HEALTHS], on_health)
     ctx.subscribe([topics.PROCESSES], spread.on_processes)
-    ctx.subscribe([topics.TOKENS], ModelVoice(Board(), ctx.samples, spread.tokens).on_tokens)
+    ctx.subscribe([topics.TOKENS], ModelVoice(Board(), ctx.samples, ctx.emit, spread.tokens).on_tokens)
     ctx.subscribe([topics.REQUESTS], spread.on_request)
     hear_joules(ctx, rings, spread.cost)
     ingest.meet_again()

@@ -1,25 +1,40 @@
-"""Tokens from the bus become the models' own series, ten rows a second while a model is awake."""
+"""Tokens from the bus become the models' own series, ten rows a second while a model is awake, and events of pairs."""
 
 import asyncio
+import math
 from collections.abc import Callable
+from typing import Protocol
 
+from wfmonitor.v1.event_pb2 import Event
 from wfmonitor.v1.request_pb2 import TokenBurst
 from wfmonitor.v1.sample_pb2 import RateGroup
 
 from bus.clock import boot_us, wall_us
 from bus.resolution import digits_of, told
 from bus.samples import SampleProducer, SampleTable
-from services.aggregator.energy.board import Board
+from services.aggregator.energy.board import Board, Row
+from services.aggregator.energy.pairs import DESYNC, RESONANCE, Change
 
 TICK_S = 0.1
+# Interference is a series of its own; what is marked on the charts is rarer.
+TOLD_AS_EVENTS = (RESONANCE, DESYNC)
+
+
+class Emit(Protocol):
+    """ServiceContext.emit."""
+
+    def __call__(self, kind: str, source: str, title: str, event: Event | None = None, **attributes: str) -> None: ...
 
 
 class ModelVoice:
     """Feeds the board and publishes its rows like any producer does. Nothing runs while no model is awake."""
 
-    def __init__(self, board: Board, samples: SampleProducer, pass_on: Callable[[TokenBurst], None]) -> None:
+    def __init__(
+        self, board: Board, samples: SampleProducer, emit: Emit, pass_on: Callable[[TokenBurst], None]
+    ) -> None:
         self._board = board
         self._samples = samples
+        self._emit = emit
         self._pass_on = pass_on
         self._tables: dict[str, SampleTable] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -37,11 +52,34 @@ class ModelVoice:
         loop = asyncio.get_running_loop()
         now_us, now_boot_us = wall_us(), boot_us()
         for row in self._board.rows(now_boot_us / 1e6):
-            table = self._tables.get(row.model)
-            if table is None:
-                table = self._samples.table(f"model:{row.model}", RateGroup.RATE_GROUP_RESOURCE, 1 / TICK_S)
-                self._tables[row.model] = table
-            values = [told(value, digits_of(series)) for series, value in zip(row.columns, row.values, strict=True)]
-            table.write(row.columns, (now_us,), (now_boot_us,), values)
+            self._write(row, now_us, now_boot_us)
+        for change in self._board.changes():
+            if change.kind in TOLD_AS_EVENTS:
+                tell_change(self._emit, change, now_us - now_boot_us)
         awake = self._board.awake(now_boot_us / 1e6)
         self._timer = loop.call_later(TICK_S, self._tick) if awake else None
+
+    def _write(self, row: Row, now_us: int, now_boot_us: int) -> None:
+        table = self._tables.get(row.model)
+        if table is None:
+            table = self._samples.table(f"model:{row.model}", RateGroup.RATE_GROUP_RESOURCE, 1 / TICK_S)
+            self._tables[row.model] = table
+        values = [told(value, digits_of(series)) for series, value in zip(row.columns, row.values, strict=True)]
+        table.write(row.columns, (now_us,), (now_boot_us,), values)
+
+
+def tell_change(emit: Emit, change: Change, wall_less_boot_us: int) -> None:
+    """Marks on the charts that something began or ended between two models, at the time when it did."""
+    one, other = change.pair
+    at_us = round(change.at_s * 1e6)
+    word = "begins" if change.begins else "ends"
+    attributes = {"other": other, "phase": "begin" if change.begins else "end"}
+    if not math.isnan(change.r):
+        attributes["r"] = f"{change.r:.3f}"
+    if not math.isnan(change.energy):
+        attributes["ensemble_energy"] = f"{change.energy:.3f}"
+    if not change.begins:
+        attributes["lasted_s"] = f"{change.lasted_s:.1f}"
+    title = f"{change.kind} of {one} and {other} {word}"
+    event = Event(time_us=at_us + wall_less_boot_us, boot_us=at_us)
+    emit(change.kind, f"model:{one}", title, event, **attributes)

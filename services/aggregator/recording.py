@@ -19,8 +19,9 @@ SWITCHES = {
 }
 RECORDING = "recording.enabled"
 NAMES = "privacy.record.process_names"
-# Kinds of events that tell something measured; the others tell what the monitor itself did.
-MEASURED_EVENTS = frozenset({"spike"})
+# Kinds of events that tell something measured, and the metric whose class they are of ("": the event names it); the
+# others tell what the monitor itself did.
+MEASURED_EVENTS = {"spike": "", "resonance": "model.resonance", "desync": "model.desync"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,4 +63,5 @@ class Recording:
         return kept
 
     def _may_tell(self, event: Event) -> bool:
-        return self.allows(event.spike.series.metric) if event.HasField("spike") else True
+        metric = MEASURED_EVENTS[event.kind] or event.spike.series.metric
+        return self.allows(metric) if metric else True

@@ -1,11 +1,13 @@
 """Tokens on the real bus become the model's series, and pass into the live frames."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import grpc
 import pytest
 import zmq
-from wfmonitor.v1.metrics_service_pb2 import ListSeriesRequest
+from wfmonitor.v1.metrics_service_pb2 import ListEventsRequest, ListSeriesRequest
 from wfmonitor.v1.metrics_service_pb2_grpc import MetricsServiceStub
 from wfmonitor.v1.request_pb2 import Phase, TokenBurst
 
@@ -13,6 +15,7 @@ from bus import topics
 from bus.clock import boot_us, wall_us
 from bus.rpc import open_channel
 from bus.transport import Publisher
+from tests.aggregator.energy.test_pair import stream, swing
 from tests.stack import Stack
 
 
@@ -55,11 +58,72 @@ async def test_a_stream_of_tokens_is_measured(stack: Stack) -> None:
     assert energy <= 1.0
 
 
-async def newest(channel: grpc.aio.Channel, metric: str, wanted) -> float:  # type: ignore[no-untyped-def]
-    """The newest value of the model's metric, once it is as wanted; the test's own time limit ends the wait."""
+@contextmanager
+def in_step(stack: Stack, models: tuple[str, ...]) -> Iterator[None]:
+    """Models whose streams swing together, 12 s of them at once and then as time goes on; the times are theirs."""
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    publisher = Publisher(stack.home, context)
+    done = threading.Event()
+    past_us = 12_000_000
+    began_us = boot_us() - past_us
+    waiting = {model: [round(at * 1e6) for at in stream(swing(30, 3), 200, seed)] for seed, model in enumerate(models)}
+
+    def speak() -> None:
+        while not done.wait(0.05):
+            for model, arrivals in waiting.items():
+                now_us, wall_less_boot_us = boot_us(), wall_us() - boot_us()
+                due = [began_us + at for at in arrivals if began_us + at <= now_us]
+                del arrivals[: len(due)]
+                burst = TokenBurst(
+                    producer="test",
+                    model=model,
+                    request_id=model,
+                    times_us=[at + wall_less_boot_us for at in due],
+                    boot_us=due,
+                    tokens=[1] * len(due),
+                    phase=Phase.PHASE_FLOWING,
+                )
+                publisher.send(topics.token(model), burst.SerializeToString())
+
+    speaker = threading.Thread(target=speak)
+    speaker.start()
+    try:
+        yield
+    finally:
+        done.set()
+        speaker.join()
+        publisher.close()
+        context.term()
+
+
+async def test_resonance_of_two_models_begins_and_ends_as_events(stack: Stack) -> None:
+    async with open_channel(stack.home, "aggregator") as channel:
+        with in_step(stack, ("a/one", "b/other")):
+            began = await told(channel, "begin")
+            assert await newest(channel, "model.resonance", lambda value: value == 1.0, "model:a/one") == 1.0
+            assert await newest(channel, "model.ensemble_energy", lambda value: value > 0.3, "model:*") <= 1.0
+        ended = await told(channel, "end")
+    assert began.source == "model:a/one"
+    assert began.attributes["other"] == "b/other"
+    assert float(began.attributes["r"]) > 0.7
+    assert ended.time_us >= began.time_us
+
+
+async def told(channel: grpc.aio.Channel, phase: str):  # type: ignore[no-untyped-def]
+    """The first event of a resonance with that phase."""
+    stub = MetricsServiceStub(channel)
+    while True:
+        answer = await stub.ListEvents(ListEventsRequest(kind="resonance"), wait_for_ready=True)
+        for event in answer.events:
+            if event.attributes["phase"] == phase:
+                return event
+
+
+async def newest(channel: grpc.aio.Channel, metric: str, wanted, source: str = "model:org/tiny:q4") -> float:  # type: ignore[no-untyped-def]
+    """The newest value of the metric, once it is as wanted; the test's own time limit ends the wait."""
     stub = MetricsServiceStub(channel)
     while True:
         answer = await stub.ListSeries(ListSeriesRequest(class_or_metric=metric), wait_for_ready=True)
         for info in answer.series:
-            if info.key.source == "model:org/tiny:q4" and wanted(info.newest):
+            if info.key.source == source and wanted(info.newest):
                 return float(info.newest)

@@ -17,7 +17,8 @@ from services.aggregator.energy.profile import Profile
 SATURATED_AT, SATURATED_BELOW = 0.85, 0.7
 SATURATED_AFTER_S = 0.8
 STALL_TOKENS = 2
-# A prompt that is never answered: the longest prefill seen on a laptop is some minutes.
+# A prompt that is never answered, an answer that never ends (its proxy was killed): the longest prefill seen on a
+# laptop is some minutes.
 CHARGING_TIMEOUT_S = 600.0
 DRAINED_FOR_S = 2.0
 
@@ -31,6 +32,9 @@ class State(IntEnum):
     STALLING = 3
     SATURATED = 4
     DRAINED = 5
+
+
+_ANSWERING = (State.FLOWING, State.STALLING, State.SATURATED)
 
 
 @dataclass(slots=True)
@@ -121,8 +125,7 @@ class Session:
         if before_s is None:
             return
         self._integrate(before_s, now_s)
-        flowing = self._state in (State.FLOWING, State.STALLING, State.SATURATED)
-        if flowing and not self._stalled and self.energy.gap_ms(now_s) > self.profile.stall_ms:
+        if self._state in _ANSWERING and not self._stalled and self.energy.gap_ms(now_s) > self.profile.stall_ms:
             self._stalled = True
             self.counts.stalls += 1
         if self._bursting and self.energy.tps(now_s) <= self.profile.burst_tps:
@@ -130,15 +133,21 @@ class Session:
         self._by_time(now_s)
 
     def _by_time(self, now_s: float) -> None:
-        if self._state is State.CHARGING and now_s - self._since_s >= CHARGING_TIMEOUT_S:
-            self._running.clear()
-            self._enter(State.IDLE, now_s)
+        unanswered = self._state is State.CHARGING and now_s - self._since_s >= CHARGING_TIMEOUT_S
+        unended = self._state in _ANSWERING and self.energy.gap_ms(now_s) >= 1000.0 * CHARGING_TIMEOUT_S
+        if unanswered or unended:
+            self._abandon(now_s)
         elif self._state is State.DRAINED and now_s - self._since_s >= DRAINED_FOR_S:
             self._enter(State.IDLE, now_s)
         if self._state is State.FLOWING and self._high_for(now_s) >= SATURATED_AFTER_S:
             self._enter(State.SATURATED, now_s)
         if self._state is State.SATURATED and self.energy.at(now_s) < SATURATED_BELOW:
             self._enter(State.FLOWING, now_s)
+
+    def _abandon(self, now_s: float) -> None:
+        self._running.clear()
+        self._stalled = self._bursting = False
+        self._enter(State.IDLE, now_s)
 
     def _judge(self, first: bool, now_s: float) -> None:
         """Where a token leads."""

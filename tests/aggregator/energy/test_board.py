@@ -5,7 +5,8 @@ import math
 import pytest
 from wfmonitor.v1.request_pb2 import Phase, TokenBurst, TokenKind
 
-from services.aggregator.energy.board import FIELDS, QUIET_AFTER_S, Board
+from services.aggregator.energy.board import Board
+from services.aggregator.energy.model import FIELDS, QUIET_AFTER_S
 from services.aggregator.energy.session import State
 from tests.aggregator.energy.test_pair import stream, swing
 

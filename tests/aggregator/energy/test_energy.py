@@ -136,3 +136,13 @@ def test_an_unanswered_prompt_times_out() -> None:
     session.prompt("r", 0.0)
     assert session.state(599.0) is State.CHARGING
     assert session.state(601.0) is State.IDLE
+
+
+def test_an_answer_whose_end_was_never_told_times_out() -> None:
+    session = Session(STANDARD)
+    for at in (1.0, 1.1, 1.2):
+        session.token("r", at)
+    assert session.state(600.0) is State.FLOWING
+    assert session.running == 1
+    assert session.state(601.3) is State.IDLE
+    assert session.running == 0
