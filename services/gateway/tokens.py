@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta
 from wfmonitor.v1.request_pb2 import Phase, RequestRecord, Stall, TokenBurst, TokenKind
 
+from bus.model_names import plain_name
 from services.gateway.refusal import Refusal
 
 PRODUCER = "sdk"
@@ -125,7 +126,7 @@ def bursts_of(told: Told, now_us: int, now_boot_us: int) -> Iterator[TokenBurst]
         kinds = (TokenKind.TOKEN_KIND_ANSWER, TokenKind.TOKEN_KIND_THINKING)
         yield TokenBurst(
             producer=PRODUCER,
-            model=burst.model,
+            model=plain_name(burst.model),
             request_id=burst.request,
             times_us=burst.times_us,
             boot_us=[now_boot_us - now_us + time_us for time_us in burst.times_us],
@@ -167,10 +168,11 @@ def requests_of(told: Told, now_us: int, now_boot_us: int) -> Iterator[RequestRe
         measured = {
             name: value
             for name in request.__struct_fields__
-            if name != "stall" and (value := getattr(request, name)) is not None
+            if name not in ("stall", "model") and (value := getattr(request, name)) is not None
         }
         yield RequestRecord(
             **measured,
+            model=plain_name(request.model),
             start_boot_us=now_boot_us - now_us + request.start_us,
             streamed=True,
             stall=[Stall(at_ms=stall.at_ms, length_ms=stall.length_ms) for stall in request.stall],

@@ -9,6 +9,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from wfmonitor.v1.request_pb2 import Phase, RequestRecord
 
 from bus.clock import boot_us, monotonic_s, wall_us
+from bus.model_names import UNNAMED, plain_name
 from services.tap.bursts import Bursts
 from services.tap.dialects import Generation
 from services.tap.facts import Facts
@@ -18,7 +19,6 @@ from services.tap.record import Outcome, RecordBuilder, Start
 
 P = ParamSpec("P")
 T = TypeVar("T")
-_UNNAMED = "unnamed"
 
 
 @dataclass(slots=True)
@@ -81,7 +81,7 @@ class Meter:
             # The time and the count since the start: no two alike, in the order of time.
             self.id = f"{now_us:016x}-{figures.requests:x}"
             self._concurrent = len(figures.under_way)
-        start = Start(self.id, route, model or _UNNAMED, runtime, time_s, now_us, boot_us(), self._concurrent)
+        start = Start(self.id, route, plain_name(model), runtime, time_s, now_us, boot_us(), self._concurrent)
         self._builder = RecordBuilder(start)
         self._generation = generation
         figures.under_way[self.id] = self._builder
@@ -124,7 +124,7 @@ class Meter:
             builder.add(groups)
             facts, streamed = self._reading.facts, self._reading.streamed
             self.figures.left_out += self._reading.left_out
-        if builder.start.model == _UNNAMED and facts.model:
-            builder.start = builder.start._replace(model=facts.model)
+        if builder.start.model == UNNAMED and facts.model:
+            builder.start = builder.start._replace(model=plain_name(facts.model))
         self._bursts.add(self.id, builder.start.model, Phase.PHASE_ENDED, groups)
         self._keep(builder.finish(end_s, self._status, facts, outcome, streamed=streamed))

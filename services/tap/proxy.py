@@ -82,7 +82,7 @@ class Proxy:
             beside = self._besides.begin(wanted, way, model, body)
             # The ending, not the path: what stands before it is nobody's to keep.
             route = f"/v1{wanted.ending}" if path.endswith(f"/v1{wanted.ending}") else wanted.ending
-            on_sent = partial(meter.sent, wanted, route, model, way.upstream.runtime)
+            on_sent = partial(meter.sent, wanted, route, self._table.name_of(way.upstream, model), way.upstream.runtime)
         outcome = Outcome.NO_ANSWER
         answer: Answer | None = None
         try:

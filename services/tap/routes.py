@@ -129,6 +129,19 @@ class RouteTable:
             upstream = upstream._replace(runtime=self.found[upstream.port].upstream.runtime)
         return Way(upstream, upstream.base + path)
 
+    def name_of(self, upstream: Upstream, model: str) -> str:
+        """Return what the runtime calls the model a client asked for, where that is known; else the client's name.
+
+        A llama-server with one model answers with it whatever the client writes.
+        """
+        found = self.found.get(upstream.port)
+        if found is None or model in found.models:
+            return model
+        alike = next((known for known in found.models if same_model(model, known)), None)
+        if alike is not None:
+            return alike
+        return next(iter(found.models)) if found.upstream.runtime == "llama.cpp" and len(found.models) == 1 else model
+
     def tried(self) -> list[str]:
         """Return every address that is known, for the error when none answers."""
         return list(dict.fromkeys([r.upstream.url for r in self.given] + [f.upstream.url for f in self.found.values()]))

@@ -37,6 +37,15 @@ def test_the_order_of_choice() -> None:
     assert RouteTable().choose("/v1/models", "") is None
 
 
+def test_a_model_is_called_as_its_runtime_calls_it() -> None:
+    chosen = table()
+    assert chosen.name_of(OLLAMA, "llama3") == "llama3:latest"
+    assert chosen.name_of(OLLAMA, "qwen3:8b") == "qwen3:8b"
+    assert chosen.name_of(OLLAMA, "llama3:70b") == "llama3:70b"
+    assert chosen.name_of(LLAMA, "gpt-4o") == "tiny"
+    assert chosen.name_of(Upstream("127.0.0.1", 9), "gpt-4o") == "gpt-4o"
+
+
 @pytest.mark.parametrize(
     "url",
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from bus.model_names import plain_name
 from bus.series import Series
 from services.collector.runtime.histogram import mean, quantile
 from services.collector.runtime.past import Past
@@ -70,17 +71,6 @@ class Reading:
             self.put(name, metric, 1000.0 * mean(found), type="mean")
             for percent in (50, 95, 99):
                 self.put(name, metric, 1000.0 * quantile(found, percent / 100.0), type=f"p{percent}")
-
-
-def plain_name(name: str) -> str:
-    """A model as its runtime calls it; of a path only the last part, for folders are nobody's business.
-
-    >>> plain_name("/home/me/models/llama-3-8b-q4.gguf"), plain_name("qwen/qwen3-8b")
-    ('llama-3-8b-q4.gguf', 'qwen/qwen3-8b')
-    """
-    if name.startswith(("/", "~", "./", "../", "\\\\")) or name[1:3] in (":\\", ":/"):
-        name = name.replace("\\", "/").rstrip("/").rpartition("/")[2]
-    return "".join(letter if letter.isprintable() else "?" for letter in name[:200]) or "unnamed"
 
 
 def reason_of(told: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from services.collector.runtime.history import History
-from services.collector.runtime.reading import Reading, plain_name
+from services.collector.runtime.reading import Reading
 
 
 class Told:
@@ -114,18 +114,3 @@ def test_models_of_a_proxy_are_not_loaded(told: Told, history: History) -> None:
     proxy.model("gpt-oss")
     history.observe(proxy, 2.0)
     assert told.kinds() == ["runtime_come"]
-
-
-@pytest.mark.parametrize(
-    ("name", "plain"),
-    [
-        ("/home/me/models/a.gguf", "a.gguf"),
-        ("C:\\models\\a.gguf", "a.gguf"),
-        ("~/models/a/", "a"),
-        ("./a.gguf", "a.gguf"),
-        ("org/name:tag", "org/name:tag"),
-        ("", "unnamed"),
-    ],
-)
-def test_no_folder_becomes_a_name(name: str, plain: str) -> None:
-    assert plain_name(name) == plain

@@ -12,11 +12,12 @@ from urllib.parse import quote
 
 import msgspec
 
+from bus.model_names import plain_name
 from services.collector.runtime import exposition
 from services.collector.runtime.candidates import Candidate, First
 from services.collector.runtime.door import Answer, Door, Faulty, Refused, Slow
 from services.collector.runtime.past import Past
-from services.collector.runtime.reading import COMPUTED, STREAM, TOTAL, Model, Reading, facts, plain_name
+from services.collector.runtime.reading import COMPUTED, STREAM, TOTAL, Model, Reading, facts
 from services.collector.sampler import NAN
 
 METRICS_LEAVE_SLEEPERS_ALONE = 10519
