@@ -10,7 +10,7 @@ import {SPANS} from './view.js';
 
 /** @param {Context} context @param {() => void} openPalette @returns {Command[]} */
 export function commandsOf(context, openPalette) {
-    const {state, events, frames} = context;
+    const {state, events, frames, motion} = context;
     const step = (/** @type {-1|1} */ direction) => {
         const event = events.step(direction);
         if (!event) return;
@@ -41,7 +41,10 @@ export function commandsOf(context, openPalette) {
         {title: 'Theme: dark', keys: [], run: () => wfmonTheme.set('dark')},
         {title: 'Theme: light', keys: [], run: () => wfmonTheme.set('light')},
         {title: 'Theme: as the system', keys: [], run: () => wfmonTheme.set('system')},
+        {title: 'Motion: on or off', keys: ['o'], run: () => motion.set(motion.still ? 'moving' : 'still')},
+        {title: 'Motion: as the system asks', keys: [], run: () => motion.set('system')},
         {title: 'Redraw as often as fits', keys: [], run: () => frames?.choose('auto')},
+        {title: 'Detail: all, however busy the machine is', keys: [], run: () => frames?.choose(0)},
         {title: 'Redraw 10 times a second', keys: [], run: () => frames?.choose(1)},
         {title: 'Redraw twice a second', keys: [], run: () => frames?.choose(2)},
         {title: 'Connect by server-sent events', keys: [], run: () => transport('sse')},

@@ -15,13 +15,14 @@ import {Requests} from './requests.js';
 export class Context {
     /**
      * @param {import('./bridge.js').Bridge} bridge @param {import('./view.js').ViewState} state
-     * @param {import('./events.js').Events} events @param {import('./api.js').Api} api
+     * @param {import('./events.js').Events} events @param {import('./api.js').Api} api @param {import('./motion.js').Motion} motion
      */
-    constructor(bridge, state, events, api) {
+    constructor(bridge, state, events, api, motion) {
         this.bridge = bridge;
         this.state = state;
         this.events = events;
         this.api = api;
+        this.motion = motion;
         /** @type {ProcessTable|null} */
         this.processes = null;
         /** @type {Map<string, ServiceHealth>} */

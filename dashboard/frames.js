@@ -12,15 +12,15 @@ const MINUTE_S = 60;
 const SHORT_EVENT_MS = 16;
 
 export class FrameMeter extends EventTarget {
-    /** @param {import('./bridge.js').Bridge} bridge */
-    constructor(bridge) {
+    /** @param {import('./bridge.js').Bridge} bridge @param {import('./motion.js').Motion} motion */
+    constructor(bridge, motion) {
         super();
         this.bridge = bridge;
         this.counter = new SlotCounter();
         this.detail = new DetailLevel();
         this.automatic = true;
         this.chosen = 0;
-        this.reduced = matchMedia('(prefers-reduced-motion: reduce)');
+        this.motion = motion;
         /** @type {{work_ms: number, slots: number}[]} */
         this.bars = [];
         /** @type {{slots: number, dropped: number}[]} one a second */
@@ -43,10 +43,13 @@ export class FrameMeter extends EventTarget {
         this.input = observeInput();
         /** Of the energy band: what it drew over what was computed; NaN while it draws nothing. */
         this.fidelity = NaN;
+        /** Frames of the energy band in this second. @type {{work_ms: number[], slots: number, dropped: number}} */
+        this.band = {work_ms: [], slots: 0, dropped: 0};
+        this.sentLevel = NaN;
         this.after = new MessageChannel();
         this.after.port1.onmessage = () => this.ended();
         document.addEventListener('visibilitychange', () => { this.last_ms = NaN; this.counter.pause(); });
-        this.reduced.addEventListener('change', () => this.setRate());
+        motion.addEventListener('change', () => this.setRate());
         requestAnimationFrame(this.tick);
         this.setRate();
     }
@@ -94,13 +97,14 @@ export class FrameMeter extends EventTarget {
             };
             this.minute = [...this.minute.slice(1 - MINUTE_S), {slots: this.slots, dropped: this.dropped}];
             this.report();
-            this.detail.see({work_p95_ms: this.figures.work_p95_ms, dropped: this.dropped, slots: this.slots, slot_ms: this.counter.slot_ms}, now_ms / 1000);
+            this.detail.see(this.worst, now_ms / 1000);
             this.setRate();
         }
         this.work_ms = [];
         this.intervals_ms = [];
         this.lags_ms = [];
         this.slots = this.dropped = 0;
+        this.band = {work_ms: [], slots: 0, dropped: 0};
         this.second_ms = now_ms;
         this.dispatchEvent(new Event('second'));
     }
@@ -116,17 +120,30 @@ export class FrameMeter extends EventTarget {
         this.bridge.send({type: 'ui', sample: Object.fromEntries(Object.entries(sample).filter(([, value]) => Number.isFinite(value)))});
     }
 
-    /** The worker's canvas tells what it drew, and how late tokens were on it. @param {{fidelity: number, lag_ms: number}} told */
-    tellEnergy({fidelity, lag_ms}) {
+    /** The worker's canvas tells what it drew, how late tokens were on it, and its own frames. @param {import('./types').EnergyFigures} told */
+    tellEnergy({fidelity, lag_ms, work_p95_ms, slots, dropped}) {
         this.fidelity = fidelity;
         if (lag_ms === lag_ms) this.lags_ms.push(lag_ms);
+        if (work_p95_ms === work_p95_ms) this.band.work_ms.push(work_p95_ms);
+        this.band.slots += slots;
+        this.band.dropped += dropped;
+    }
+
+    /** The worse of the two threads that draw: either one's breach is the page's. */
+    get worst() {
+        const {band} = this, missed = this.slots ? this.dropped / this.slots : 0;
+        const own = !(band.slots && band.dropped / band.slots > missed);
+        return {
+            work_p95_ms: Math.max(this.figures.work_p95_ms, ...band.work_ms), slot_ms: this.counter.slot_ms,
+            dropped: own ? this.dropped : band.dropped, slots: own ? this.slots : band.slots,
+        };
     }
 
     get level() { return this.automatic ? this.detail.level : this.chosen; }
 
     get hz() {
         const {hz} = LEVELS[this.level];
-        return this.reduced.matches ? Math.min(hz, 2) : hz;
+        return this.motion.still ? Math.min(hz, 2) : hz;
     }
 
     /** @param {'auto'|number} choice */
@@ -138,6 +155,10 @@ export class FrameMeter extends EventTarget {
     }
 
     setRate() {
+        if (this.sentLevel !== this.level) {
+            this.sentLevel = this.level;
+            this.bridge.send({type: 'energy', ask: 'level', level: this.level});
+        }
         if (this.sentHz === this.hz) return;
         this.sentHz = this.hz;
         this.bridge.send({type: 'rate', hz: this.hz});

@@ -1,5 +1,5 @@
 /** Who, connected and how late, what the monitor costs, range, pause, theme. The recording dot is in recording.js. */
-import {byId, el, icon, text} from './dom.js';
+import {attribute, byId, el, icon, text} from './dom.js';
 import {clock, join, memory, millis, span} from './format.js';
 import {openRange} from './range-dialog.js';
 import {SPANS} from './view.js';
@@ -10,6 +10,8 @@ const NAMES = {live: 'Live', '5m': '5m', '1h': '1h', '24h': '24h'};
 const PAUSE = 'M4 2h3v12H4zM9 2h3v12H9z', PLAY = 'M4 2l10 6-10 6z', HALF = 'M8 1a7 7 0 1 0 0 14A7 7 0 0 0 8 1zm0 1.6v10.8A5.4 5.4 0 0 1 8 2.6z';
 /** Less is within what a ping can tell, and nobody's mistake; the services' view has it always. */
 const SKEW_MS = 5;
+/** A ribbon, and a ribbon that stands. */
+const MOVES = 'M1 9.2C3.5 3 6 3 8 8s4.5 5 7-1.2l-1.3-.6C12 10 10.6 10.2 9.3 7.4 6.6 1.4 3 2 0 8.4z', STANDS = 'M1 7h14v2H1z';
 const THEMES = ['dark', 'light', 'system'];
 
 /** @param {Context} context */
@@ -19,6 +21,7 @@ export function mountHeader(context) {
     ranges(context);
     pause(context);
     theme();
+    motion(context);
 }
 
 /** @param {Context} context */
@@ -105,5 +108,19 @@ function theme() {
     };
     button.addEventListener('click', () => wfmonTheme.set(THEMES[(THEMES.indexOf(wfmonTheme.choice) + 1) % THEMES.length]));
     document.addEventListener('themechange', draw);
+    draw();
+}
+
+/** Motion or stillness, whatever the system asks (WCAG 2.2.2, CONTRACTS §4). @param {Context} context */
+function motion({motion: chosen}) {
+    const button = byId('motion');
+    const draw = () => {
+        button.replaceChildren(icon(chosen.still ? STANDS : MOVES));
+        attribute(button, 'aria-pressed', String(chosen.still));
+        const why = chosen.choice === 'system' ? 'as the system asks' : 'as you chose';
+        button.title = chosen.still ? `Motion is off, ${why}: bars and numbers, twice a second at most. Click to let it move.` : `Motion is on, ${why}. Click for bars and numbers that stand still.`;
+    };
+    button.addEventListener('click', () => chosen.set(chosen.still ? 'moving' : 'still'));
+    chosen.addEventListener('change', draw);
     draw();
 }

@@ -102,6 +102,9 @@ export interface LaneFigures {
     middle: number;
     state: 'charging' | 'flowing' | 'stalled' | 'quiet';
     tps: number;
+    /** Above `burst_tps` now. */
+    bursts: boolean;
+    burst_tps: number;
     last_rate: number;
     last_us: number;
     ttft_ms: number;
@@ -113,11 +116,22 @@ export interface LaneFigures {
 
 export interface EnergyFigures {
     now_us: number;
+    /** Models without a lane, and how many of them do something. */
     more: number;
+    more_busy: number;
     left_out: number;
     fidelity: number;
     lag_ms: number;
+    /** Bars in place of motion. */
     still: boolean;
+    /** Of detail, 0 to 2. */
+    level: number;
+    /** Tokens that a dot stands for. */
+    per_dot: number;
+    /** Of the worker's frames since the last telling. */
+    work_p95_ms: number;
+    slots: number;
+    dropped: number;
     lanes: LaneFigures[];
 }
 

@@ -1,4 +1,5 @@
 /** The energy band: its frame, words and evidence. The canvas is the worker's (workers/energy.js). */
+import {LEVELS} from '../detail.js';
 import {openDialog} from '../dialog.js';
 import {attribute, el, rows, text} from '../dom.js';
 import {NONE, clock} from '../format.js';
@@ -9,14 +10,17 @@ import {EvidenceTip, laneSentence, laneWords} from './energy-words.js';
 
 const COLOURS = {
     bg: '--energy-bg', grid: '--energy-grid', text: '--energy-text', text2: '--energy-text-2', text3: '--energy-text-3',
-    lightning: '--energy-lightning', dot: '--energy-dot', stall: '--energy-stall', charging: '--energy-charging', chargingText: '--energy-charging-text',
+    lightning: '--energy-lightning', core: '--energy-text', dot: '--energy-dot', stall: '--energy-stall', charging: '--energy-charging', chargingText: '--energy-charging-text',
     inStep: '--energy-in-step', opposed: '--energy-opposed', opposedText: '--energy-opposed-text',
 };
 const LEGEND = [
-    ['ribbon', 'width: 0 to 40 tok/s'], ['spark', 'a token arrives'], ['dots', 'dot: a token, its height its entropy'],
-    ['glow', 'glow: E'], ['hollow', 'hollow: a stall'], ['in-step', 'in step'], ['opposed', 'opposed'], ['steps', 'charging'],
+    ['ribbon', 'width: 0 to 40 tok/s'], ['spark', 'a token arrives'], ['dots', dotWords(1)],
+    ['glow', 'glow: E'], ['core', 'light: token speed'], ['hollow', 'a stall'], ['in-step', 'in step'], ['opposed', 'opposed'], ['steps', 'charging'],
 ];
 const ANNOUNCE_MS = 3000, ANNOUNCE_E = 0.2;
+
+/** @param {number} per tokens a dot stands for */
+function dotWords(per) { return per > 1 ? `1 dot = ${per} tokens, height: entropy` : 'dot: a token, height: entropy'; }
 
 function readInk() {
     const style = getComputedStyle(document.documentElement);
@@ -33,8 +37,8 @@ export default {
     shown: modelHeard,
     /** @param {HTMLElement} host @param {Context} context */
     mount(host, context) {
-        const {bridge, state} = context;
-        const legend = el('ul', {class: 'energy-legend', 'aria-label': 'What is drawn'}, ...LEGEND.map(([kind, words]) => el('li', {}, el('span', {class: `key ${kind}`, 'aria-hidden': 'true'}), words)));
+        const {bridge, state, motion} = context;
+        const legend = el('ul', {class: 'energy-legend', 'aria-label': 'What is drawn'}, ...LEGEND.map(([kind, words]) => el('li', {}, el('span', {class: `key ${kind}`, 'aria-hidden': 'true'}), el('span', {}, words))), el('li', {class: 'detail', hidden: true}));
         const canvas = el('canvas', {role: 'img', 'aria-label': 'Energy: waiting for tokens', tabindex: '0'});
         const labels = el('ul', {class: 'lanes', 'aria-label': 'Models'});
         const more = el('p', {class: 'more-lanes', hidden: true}), said = el('p', {class: 'hidden', role: 'status'});
@@ -48,9 +52,8 @@ export default {
         const band = /** @type {HTMLElement} */ (canvas.parentElement);
         const fit = () => bridge.send({type: 'energy', ask: 'size', width: band.clientWidth, height: band.clientHeight, ratio: devicePixelRatio});
         new ResizeObserver(fit).observe(band);
-        const reduced = matchMedia('(prefers-reduced-motion: reduce)');
-        const reduce = () => bridge.send({type: 'energy', ask: 'reduced', reduced: reduced.matches});
-        reduced.addEventListener('change', reduce);
+        const reduce = () => bridge.send({type: 'energy', ask: 'reduced', reduced: motion.still});
+        motion.addEventListener('change', reduce);
         reduce();
 
         /** @type {EnergyFigures|null} */
@@ -84,9 +87,13 @@ export default {
                 text(row.children[1], words.about);
                 text(row.children[2], words.state);
                 attribute(row.children[2], 'class', `lane-state ${lane.state}`);
+                const badge = /** @type {HTMLElement} */ (row.children[3]);
+                badge.hidden = !lane.bursts;
+                attribute(badge, 'title', `More than ${lane.burst_tps.toFixed(0)} tokens a second, 0.6 of what the energy profile takes for the most`);
             });
+            tellDetail(legend, now);
             more.hidden = !now.more && !now.left_out;
-            text(more, [now.more ? `${now.more} more, quiet` : '', now.left_out ? `${now.left_out} tokens not shown: more came than a frame holds` : ''].filter(Boolean).join(', '));
+            text(more, [now.more ? `${now.more} more, ${now.more_busy ? `${now.more_busy} of them less busy` : 'quiet'}` : '', now.left_out ? `${now.left_out} tokens not shown: more came than a frame holds` : ''].filter(Boolean).join(', '));
             context.frames?.tellEnergy(now);
             announce();
         });
@@ -98,10 +105,20 @@ export default {
     },
 };
 
+/** What the legend says of now: how many tokens a dot is, marks of pairs where there can be any, and the level where it is not the full one. @param {HTMLElement} legend @param {EnergyFigures} figures */
+function tellDetail(legend, {lanes, per_dot, level}) {
+    const item = (/** @type {string} */ kind) => /** @type {HTMLElement} */ (legend.querySelector(`.${kind}`)?.closest('li'));
+    text(/** @type {Element} */ (item('dots').lastElementChild), dotWords(per_dot));
+    item('in-step').hidden = item('opposed').hidden = lanes.length < 2;
+    const detail = item('detail');
+    detail.hidden = !level;
+    text(detail, level ? `detail ${LEVELS[level].name}: ${level === 2 ? 'still, the page has no time for motion' : 'fewer marks, the page is busy'}` : '');
+}
+
 /** A lane's name is a button: focus or touch shows its newest token's evidence. @param {import('../bridge.js').Bridge} bridge */
 function laneRow(bridge) {
     const name = el('button', {type: 'button', class: 'lane-name'});
-    const row = el('li', {}, name, el('span', {class: 'lane-about'}), el('span', {class: 'lane-state'}));
+    const row = el('li', {}, name, el('span', {class: 'lane-about'}), el('span', {class: 'lane-state'}), el('span', {class: 'lane-badge', hidden: true}, 'burst'));
     const ask = () => bridge.send({type: 'energy', ask: 'evidence', lane: [...(row.parentElement?.children ?? [])].indexOf(row)});
     name.addEventListener('focus', ask);
     name.addEventListener('click', ask);

@@ -1,5 +1,4 @@
 /** What a mark of the energy band stands on: metric, value, unit, source and age. Pure. */
-import {STALL_US} from './energy-lane.js';
 import {SPAN_US, dotHeight, energyAt} from './energy-shapes.js';
 
 const NEAR_US = 150_000;
@@ -11,7 +10,7 @@ const NONE = NaN;
  */
 export function evidenceAt(lane, rows, time_us, now_us, y, box) {
     const gap = lane.gaps.find(({from_us, to_us}) => time_us > from_us && time_us < to_us)
-        ?? (lane.open && time_us > lane.last_us && now_us - lane.last_us > STALL_US ? {from_us: lane.last_us, to_us: now_us} : null);
+        ?? (lane.open && time_us > lane.last_us && now_us - lane.last_us > lane.stall_us ? {from_us: lane.last_us, to_us: now_us} : null);
     const charge = lane.charges.find(({from_us, to_us}) => time_us >= from_us && !(time_us > (to_us === to_us ? to_us : now_us)));
     const row = nearest(lane, time_us, y, box);
     const near = row >= 0 && Math.abs(lane.times[row] - time_us) <= NEAR_US;
@@ -25,6 +24,7 @@ export function evidenceAt(lane, rows, time_us, now_us, y, box) {
         bits: at >= 0 ? lane.bits[at] : NONE, low_bits: at >= 0 ? lane.low_bits[at] : NONE, high_bits: at >= 0 ? lane.high_bits[at] : NONE,
         certainty: at >= 0 ? lane.certainty[at] : NONE,
         energy: energyAt(rows, at >= 0 ? Math.min(lane.times[at] + 50_000, now_us) : time_us),
+        stall_limit_ms: lane.stall_us / 1000, burst_tps: lane.burst_tps,
         stall_ms: gap ? (gap.to_us - gap.from_us) / 1000 : NONE,
         waiting_ms: charge ? ((charge.to_us === charge.to_us ? charge.to_us : now_us) - charge.from_us) / 1000 : NONE,
         dot_y: at >= 0 && lane.bits[at] === lane.bits[at] ? dotHeight(box, lane.bits[at]) : NONE,

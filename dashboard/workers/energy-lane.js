@@ -7,8 +7,8 @@ import {upperBound} from './rings.js';
 
 /** @typedef {import('../types').TokenBurst} TokenBurst */
 
-/** A longer wait between two tokens is a stall; profile studio has 350, lite 500 (CONTRACTS §2). */
-export const STALL_US = 400_000;
+/** A longer wait between two tokens is a stall, until a profile says otherwise (CONTRACTS §2). */
+const STALL_US = 400_000, BURST_TPS = 12;
 /** Above this rate strokes merge, each told as ×N (LOOK "Energy"). */
 export const MERGE_ABOVE_TPS = 40;
 const KEPT_US = 61e6;
@@ -47,6 +47,9 @@ export class Lane {
         /** @type {Stroke[]} */
         this.strokes = [];
         this.pending = 0;
+        this.stall_us = STALL_US;
+        /** Above it a model bursts: 0.6 × TPS_max of the profile (CONTRACTS §2). */
+        this.burst_tps = BURST_TPS;
         this.ttft_ms = NaN;
         this.lastRate = NaN;
         this.heard_us = NaN;
@@ -87,11 +90,11 @@ export class Lane {
         }
         const gap_us = this.open ? time_us - last_us : NaN;
         if (!this.open) { this.flows.push({from_us: time_us, to_us: NaN}); this.pending = 0; }
-        if (gap_us > STALL_US) this.gaps.push({from_us: last_us, to_us: time_us});
+        if (gap_us > this.stall_us) this.gaps.push({from_us: last_us, to_us: time_us});
         if (this.end === this.times.length) this.compact();
         const row = this.end++;
         this.times[row] = time_us;
-        this.totals[row] = (row > this.start ? this.totals[row - 1] : 0) + count;
+        this.totals[row] = this.total(row) + count;
         this.bits[row] = burst.entropy_bits[at] ?? NaN;
         this.low_bits[row] = burst.entropy_low_bits[at] ?? NaN;
         this.high_bits[row] = burst.entropy_high_bits[at] ?? NaN;
@@ -118,6 +121,17 @@ export class Lane {
         return this.total(upperBound(this.times, this.start, this.end, time_us)) - this.total(upperBound(this.times, this.start, this.end, time_us - RATE_OVER_US));
     }
 
+    /**
+     * The integral of the rate up to a moment, in tokens: one that has come counts in the rate for a second, and has
+     * moved what runs with the rate by one when that is over. @param {number} time_us
+     */
+    travelled(time_us) {
+        const first = this.after(time_us - RATE_OVER_US), end = this.after(time_us);
+        let sum = this.total(first);
+        for (let row = first; row < end; row++) sum += (this.total(row + 1) - this.total(row)) * (time_us - this.times[row]) / RATE_OVER_US;
+        return sum;
+    }
+
     /** @param {number} row one after the last that counts */
     total(row) { return row > this.start ? this.totals[row - 1] : this.start > 0 ? this.totals[this.start - 1] : 0; }
 
@@ -132,9 +146,15 @@ export class Lane {
 
     /** @param {number} now_us @returns {'charging'|'flowing'|'stalled'|'quiet'} */
     state(now_us) {
-        if (this.open) return now_us - this.last_us > STALL_US ? 'stalled' : 'flowing';
+        if (this.open) return now_us - this.last_us > this.stall_us ? 'stalled' : 'flowing';
         return this.waiting ? 'charging' : 'quiet';
     }
+
+    /** The rate of now; NaN while no request flows. @param {number} now_us */
+    rateNow(now_us) { return this.open ? this.rate(now_us) : NaN; }
+
+    /** @param {number} now_us */
+    bursts(now_us) { return this.rateNow(now_us) > this.burst_tps; }
 
     /** What is older than a minute; and flows whose end nobody told. @param {number} now_us */
     forget(now_us) {

@@ -1,20 +1,21 @@
 /** Shapes of the energy band onto its canvas (LOOK "Energy"). Knows colours and pens, and nothing of time. */
-import {SPAN_US, dots, ends, gapsOf, glow, ribbons, sparkShare, steps, strokes, xOf} from './energy-shapes.js';
-import {endOf} from './energy-lane.js';
+import {PULSE_PX, pulses} from './energy-core.js';
+import {TEXT_EACH_US, drawWords} from './energy-notes.js';
+import {CELL_US, SPAN_US, SPARK_FILL, dots, glow, ribbons, sparkShare, steps, strokes} from './energy-shapes.js';
 
 /** @typedef {import('./energy-lane.js').Lane} Lane */
 /** @typedef {import('./energy-shapes.js').Box} Box */
 /** @typedef {import('./energy-shapes.js').Rows} Rows */
-/** @typedef {{bg: string, grid: string, text: string, text2: string, text3: string, lightning: string, streams: string[], dot: string, stall: string, charging: string, chargingText: string, inStep: string, opposed: string, opposedText: string, font: string}} EnergyInk */
+/** @typedef {{bg: string, grid: string, text: string, text2: string, text3: string, lightning: string, core: string, streams: string[], dot: string, stall: string, charging: string, chargingText: string, inStep: string, opposed: string, opposedText: string, font: string}} EnergyInk */
 
 /** Half the height that a glow has; only its brightness follows E. */
 const GLOW_REACH = 26;
 const GLOW_MOST = 0.9;
-const TEXT_EACH_US = 250_000;
 /** How far a stroke's curve is drawn to its middle; with it a stroke covers SPARK_FILL of its box. */
 const LENS = 0.12;
-const DOT = 1.25, SMALL_DOT = 1;
-const MANY_DOTS = 1000;
+const DOT = 1.25, COARSE_DOT = 1.1, CORE_PX = 1.5;
+/** What is drawn at a level of detail (DASHBOARD): so many dots at most; where coarse, all marks are rects and the glow is read half as often. */
+export const DETAIL = [{dots: 1000, coarse: false}, {dots: 300, coarse: true}, {dots: 0, coarse: true}];
 
 export class Painter {
     /** @param {OffscreenCanvas} canvas @param {EnergyInk} ink */
@@ -23,6 +24,8 @@ export class Painter {
         this.pen = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext('2d', {alpha: false}));
         this.ink = ink;
         this.width = this.height = this.ratio = 1;
+        this.detail = DETAIL[0];
+        this.per_dot = 1;
         /** @type {Map<string, OffscreenCanvas>} */
         this.halos = new Map();
     }
@@ -91,12 +94,13 @@ export class Painter {
         const share = sparkShare(all.flat());
         shown.forEach(({lane, rows, box}, at) => {
             const colour = ink.streams[at % ink.streams.length];
-            drawn += this.glow(glow(rows, now_us, box), box, colour);
+            drawn += this.glow(glow(rows, now_us, box, this.detail.coarse ? 2 * CELL_US : CELL_US), box, colour);
             for (const {points, hollow} of ribbons(lane, now_us, box)) this.ribbon(points, box.middle, colour, hollow);
+            this.core(pulses(lane, now_us, box), box.middle);
             this.charge(lane, now_us, box);
             this.dots(lane, now_us, box);
             this.lightning(all[at], box.middle, share);
-            this.words(lane, now_us, box);
+            drawWords(this, lane, now_us, box);
         });
         pen.globalAlpha = 1;
         return drawn;
@@ -149,23 +153,52 @@ export class Painter {
 
     /** @param {Lane} lane @param {number} now_us @param {Box} box */
     dots(lane, now_us, box) {
-        const {pen} = this, all = dots(lane, now_us, box), size = all.length > MANY_DOTS ? SMALL_DOT : DOT;
+        const {pen} = this, {coarse} = this.detail;
         pen.fillStyle = this.ink.dot;
         pen.beginPath();
-        for (const {x, y} of all) {
-            if (all.length > MANY_DOTS) pen.rect(x - size, y - size, 2 * size, 2 * size);
-            else { pen.moveTo(x + size, y); pen.arc(x, y, size, 0, 2 * Math.PI); }
+        for (const {x, y} of dots(lane, now_us, box, this.per_dot)) {
+            if (coarse) pen.rect(x - COARSE_DOT, y - COARSE_DOT, 2 * COARSE_DOT, 2 * COARSE_DOT);
+            else { pen.moveTo(x + DOT, y); pen.arc(x, y, DOT, 0, 2 * Math.PI); }
         }
         pen.fill();
     }
 
+    /** @param {{head: number, tail: number}[]} all @param {number} middle */
+    core(all, middle) {
+        const {pen} = this, {coarse} = this.detail;
+        pen.fillStyle = this.ink.dot;
+        for (const {head, tail} of all) {
+            if (coarse) pen.fillRect(head - tail / 3, middle - CORE_PX / 2, tail / 3, CORE_PX);
+            else pen.drawImage(this.comet(), PULSE_PX - tail, 0, tail, 1, head - tail, middle - CORE_PX, tail, 2 * CORE_PX);
+        }
+    }
+
+    /** A pulse of the core, made once: brightest at its head. */
+    comet() {
+        let comet = this.halos.get('core');
+        if (!comet) {
+            comet = new OffscreenCanvas(PULSE_PX, 1);
+            const pen = /** @type {OffscreenCanvasRenderingContext2D} */ (comet.getContext('2d'));
+            const fade = pen.createLinearGradient(0, 0, PULSE_PX, 0);
+            for (const [stop, alpha] of [[0, 0], [0.6, 90], [0.92, 255], [1, 255]]) fade.addColorStop(stop, `${this.ink.core}${alpha.toString(16).padStart(2, '0')}`);
+            pen.fillStyle = fade;
+            pen.fillRect(0, 0, PULSE_PX, 1);
+            this.halos.set('core', comet);
+        }
+        return comet;
+    }
+
     /** @param {{x: number, width: number, reach: number, alpha: number, tokens: number}[]} all newest first @param {number} middle @param {number} share */
     lightning(all, middle, share) {
-        const {pen} = this;
+        const {pen} = this, {coarse} = this.detail;
         pen.fillStyle = this.ink.lightning;
         for (const {x, width, reach, alpha} of all) {
             const half = width / 2, tall = reach * share;
             pen.globalAlpha = alpha;
+            if (coarse) {
+                pen.fillRect(x - width * SPARK_FILL / 2, middle - tall, width * SPARK_FILL, 2 * tall);
+                continue;
+            }
             pen.beginPath();
             pen.moveTo(x, middle - tall);
             pen.quadraticCurveTo(x + LENS * half, middle - LENS * tall, x + half, middle);
@@ -179,84 +212,11 @@ export class Painter {
         if (merged) this.label(`×${merged}`, this.width - 14, middle - 24, this.ink.lightning);
     }
 
-    /** Brackets under gaps, "end", and what the dots would say. @param {Lane} lane @param {number} now_us @param {Box} box */
-    words(lane, now_us, box) {
-        const {pen, ink} = this, x = xOf(box, now_us);
-        for (const gap of gapsOf(lane, now_us)) {
-            const left = x(Math.max(gap.from_us, now_us - SPAN_US)), right = x(endOf(gap, now_us)), y = box.middle + 10;
-            pen.strokeStyle = ink.stall;
-            pen.lineWidth = 1.25;
-            pen.beginPath();
-            pen.moveTo(left + 0.5, y);
-            pen.lineTo(left + 0.5, y + 5);
-            pen.lineTo(right - 0.5, y + 5);
-            pen.lineTo(right - 0.5, y);
-            pen.stroke();
-            const open = gap.to_us !== gap.to_us, length_us = endOf(gap, now_us) - gap.from_us;
-            const shown_us = open ? Math.floor(length_us / TEXT_EACH_US) * TEXT_EACH_US : length_us;
-            const length = shown_us >= 1e6 ? `${(shown_us / 1e6).toFixed(1)} s` : `${Math.round(shown_us / 1000)} ms`;
-            this.label(`stall ${length}`, (left + right) / 2, y + 18, ink.stall);
-        }
-        for (const {x: at} of ends(lane, now_us, box)) this.label('end', at + 16, box.middle + 4, ink.text2);
-        const first = lane.after(now_us - SPAN_US);
-        if (first >= lane.end) return;
-        const measured = lane.bits.subarray(first, lane.end).some((bits) => bits === bits);
-        pen.textAlign = 'left';
-        pen.fillStyle = ink.text3;
-        pen.fillText(measured ? '6 bits' : 'entropy not measured', box.left + 6, measured ? box.top + 8 : box.middle - 16);
-    }
-
-    /** How two lanes went together over these ten seconds: joined to both, in its middle. It has no motion of its own. @param {Box} one @param {Box} other @param {number} r */
-    ripple(one, other, r) {
-        const {pen, ink} = this, x = (one.left + one.right) / 2, y = (one.middle + other.middle) / 2;
-        pen.strokeStyle = pen.fillStyle = r > 0 ? ink.inStep : ink.opposed;
-        pen.lineWidth = 1;
-        pen.beginPath();
-        pen.moveTo(x, one.middle + 8);
-        pen.lineTo(x, y - 14);
-        pen.moveTo(x, y + 14);
-        pen.lineTo(x, other.middle - 8);
-        pen.stroke();
-        for (const reach of [9, 13]) {
-            pen.beginPath();
-            if (r > 0) pen.arc(x, y, reach, 0, 2 * Math.PI);
-            else pen.rect(x - reach, y - reach, 2 * reach, 2 * reach);
-            pen.stroke();
-        }
-        pen.beginPath();
-        if (r > 0) pen.arc(x, y, 4.5, 0, 2 * Math.PI);
-        else pen.rect(x - 4.5, y - 4.5, 9, 9);
-        pen.fill();
-        this.label(`${r > 0 ? 'in step' : 'opposed'}, r ${r.toFixed(2).replace('-', '−')}`, x - 62, y + 4, r > 0 ? ink.inStep : ink.opposedText);
-    }
-
     /** @param {string} text @param {number} x @param {number} y @param {string} colour */
     label(text, x, y, colour) {
         const {pen} = this, half = pen.measureText(text).width / 2;
         pen.textAlign = 'center';
         pen.fillStyle = colour;
         pen.fillText(text, Math.min(Math.max(x, half + 2), this.width - half - 4), y);
-    }
-
-    /**
-     * For those who asked for no motion: a bar for the rate and one for E, and their numbers.
-     * @param {{box: Box, tps: number, energy: number, state: string}[]} all
-     */
-    still(all) {
-        const {pen, ink} = this;
-        all.forEach(({box, tps, energy, state}, at) => {
-            const most = Math.max(40, box.right - box.left - 200), left = box.left + 8;
-            const bar = (/** @type {number} */ y, /** @type {number} */ share, /** @type {string} */ words) => {
-                pen.fillStyle = ink.grid;
-                pen.fillRect(left, y - 4, most, 8);
-                pen.fillStyle = ink.streams[at % ink.streams.length];
-                if (share === share) pen.fillRect(left, y - 4, most * Math.min(share, 1), 8);
-                pen.textAlign = 'left';
-                pen.fillStyle = ink.text;
-                pen.fillText(words, left + most + 12, y + 4);
-            };
-            bar(box.middle - 10, tps / 40, tps === tps ? `${tps.toFixed(1)} tok/s, of 40` : `– tok/s, ${state}`);
-            bar(box.middle + 10, energy, energy === energy ? `E ${energy.toFixed(2)}, of 1` : 'E not measured');
-        });
     }
 }

@@ -2,7 +2,7 @@
  * Where the marks of a lane stand (CONTRACTS §4, LOOK "Energy"). Pure: a lane, the rows of its energy, the time and a
  * box come in, shapes in CSS px come out. Every shape is a measurement; what was not measured has no shape.
  */
-import {STALL_US, endOf} from './energy-lane.js';
+import {endOf} from './energy-lane.js';
 import {upperBound} from './rings.js';
 
 /** @typedef {import('./energy-lane.js').Lane} Lane */
@@ -64,7 +64,7 @@ function seen(spans, now_us) {
 
 /** Gaps of the last ten seconds, an open one with them. @param {Lane} lane @param {number} now_us */
 export function gapsOf(lane, now_us) {
-    const open = lane.open && now_us - lane.last_us > STALL_US ? [{from_us: lane.last_us, to_us: NaN}] : [];
+    const open = lane.open && now_us - lane.last_us > lane.stall_us ? [{from_us: lane.last_us, to_us: NaN}] : [];
     return [...lane.gaps, ...open].filter((gap) => endOf(gap, now_us) > now_us - SPAN_US);
 }
 
@@ -118,15 +118,37 @@ export function sparkShare(all) {
     return area > MOST_SPARK_PX ? MOST_SPARK_PX / area : 1;
 }
 
-/** One token (or group that came in one chunk) each, at the height of its entropy. @param {Lane} lane @param {number} now_us @param {Box} box */
-export function dots(lane, now_us, box) {
-    const x = xOf(box, now_us);
-    const found = [];
-    for (let row = lane.after(now_us - SPAN_US); row < lane.end; row++) {
-        const bits = lane.bits[row];
-        if (bits === bits) found.push({x: x(lane.times[row]), y: dotHeight(box, bits), row});
+/**
+ * One token each (or group that came in one chunk), at the height of its entropy; or `per` tokens each, in their mean.
+ * A group is counted from the model's first token, so it is the same while it scrolls; one that is not whole has no dot yet.
+ * @param {Lane} lane @param {number} now_us @param {Box} box @param {number} [per] tokens
+ */
+export function dots(lane, now_us, box, per = 1) {
+    const x = xOf(box, now_us), found = [];
+    const groupOf = (/** @type {number} */ row) => (per === 1 ? row : Math.floor((lane.total(row + 1) - 1) / per));
+    let row = lane.after(now_us - SPAN_US);
+    while (row > lane.start && row < lane.end && groupOf(row - 1) === groupOf(row)) row--;
+    while (row < lane.end) {
+        const group = groupOf(row);
+        let count = 0, time_us = 0, bits = 0;
+        for (; row < lane.end && groupOf(row) === group; row++) {
+            if (lane.bits[row] !== lane.bits[row]) continue;
+            count++;
+            time_us += lane.times[row] - now_us;
+            bits += lane.bits[row];
+        }
+        const whole = per === 1 || row < lane.end || lane.total(row) % per === 0;
+        if (count && whole) found.push({x: x(now_us + time_us / count), y: dotHeight(box, bits / count)});
     }
     return found;
+}
+
+/** How many tokens a dot stands for, so that `count` tokens are no more than `most` dots: a power of two, and back again only with room. @param {number} count @param {number} most @param {number} before */
+export function tokensPerDot(count, most, before) {
+    let per = Math.max(before, 1);
+    while (count / per > most) per *= 2;
+    while (per > 1 && count / (per / 2) < 0.8 * most) per /= 2;
+    return per;
 }
 
 /** E at a moment, held from its row; NaN where none is near. @param {Rows|null} rows @param {number} time_us */
@@ -137,12 +159,12 @@ export function energyAt(rows, time_us) {
     return rows.values[row];
 }
 
-/** Cells of the clock with the mean E of each. @param {Rows|null} rows @param {number} now_us @param {Box} box */
-export function glow(rows, now_us, box) {
+/** Cells of the clock with the mean E of each. @param {Rows|null} rows @param {number} now_us @param {Box} box @param {number} [cell_us] */
+export function glow(rows, now_us, box, cell_us = CELL_US) {
     const x = xOf(box, now_us);
     const found = [];
-    for (let at = Math.floor((now_us - SPAN_US) / CELL_US) * CELL_US; at < now_us; at += CELL_US) {
-        const from_us = Math.max(at, now_us - SPAN_US), to_us = Math.min(at + CELL_US, now_us);
+    for (let at = Math.floor((now_us - SPAN_US) / cell_us) * cell_us; at < now_us; at += cell_us) {
+        const from_us = Math.max(at, now_us - SPAN_US), to_us = Math.min(at + cell_us, now_us);
         const energy = energyTold(rows, from_us, to_us) / ((to_us - from_us) / 1e6);
         if (energy > LEAST_GLOW) found.push({x: x(from_us), width: x(to_us) - x(from_us), energy});
     }

@@ -3,10 +3,11 @@
  * when there are none (CONTRACTS §4). It tells the page twice: figures of each lane four times a second while one
  * moves, and the evidence for a point when it is asked.
  */
-import {quantile} from '../slots.js';
+import {SlotCounter, quantile} from '../slots.js';
 import {Lane} from './energy-lane.js';
-import {Painter} from './energy-paint.js';
-import {SPAN_US, boxes, energyAt, energyTold, pairs, xOf} from './energy-shapes.js';
+import {drawRipple, drawStill} from './energy-notes.js';
+import {DETAIL, Painter} from './energy-paint.js';
+import {SPAN_US, boxes, energyAt, energyTold, pairs, tokensPerDot, xOf} from './energy-shapes.js';
 import {evidenceAt} from './energy-evidence.js';
 
 /** @typedef {import('../types').LiveFrame} LiveFrame */
@@ -36,6 +37,15 @@ export class Energy {
         /** @type {Painter|null} */
         this.painter = null;
         this.reduced = false;
+        this.level = 0;
+        this.per_dot = 1;
+        /** @type {{stall_us: number, burst_tps: number, burst_tps_of: Record<string, number>}|null} told by the page */
+        this.profile = null;
+        this.slots = new SlotCounter();
+        this.frame_ms = NaN;
+        this.fresh_slots = this.fresh_dropped = 0;
+        /** @type {number[]} */
+        this.work_ms = [];
         this.stopped_us = NaN;
         this.asked = 0;
         this.told_ms = this.drawn_ms = 0;
@@ -54,6 +64,7 @@ export class Energy {
     /** @param {{canvas: OffscreenCanvas, ink: any}} message */
     show({canvas, ink}) {
         this.painter = new Painter(canvas, ink);
+        this.painter.detail = DETAIL[this.level];
         loadFont().then(() => this.draw(), () => {});
         this.draw();
     }
@@ -64,9 +75,40 @@ export class Energy {
         this.draw();
     }
 
-    /** @param {boolean} reduced */
+    /** @param {boolean} reduced no motion is wanted */
     reduce(reduced) {
         this.reduced = reduced;
+        this.drawAnew();
+    }
+
+    /** @param {number} level of detail, 0 to 2 (dashboard/detail.js) */
+    atLevel(level) {
+        this.level = level;
+        if (this.painter) this.painter.detail = DETAIL[level];
+        this.drawAnew();
+    }
+
+    /** What counts as a stall and as a burst, from now on (CONTRACTS §2). @param {{stall_us: number, burst_tps: number, burst_tps_of: Record<string, number>}} profile */
+    follow(profile) {
+        this.profile = profile;
+        for (const lane of this.lanes.values()) this.measureBy(lane);
+        this.draw();
+    }
+
+    /** @param {Lane} lane */
+    measureBy(lane) {
+        if (!this.profile) return;
+        lane.stall_us = this.profile.stall_us;
+        lane.burst_tps = this.profile.burst_tps_of[lane.model] ?? this.profile.burst_tps;
+    }
+
+    /** Bars in place of motion: asked for, or the lowest level. */
+    get still() { return this.reduced || this.level === DETAIL.length - 1; }
+
+    /** A change of the way it is drawn waits for no beat of the still picture. */
+    drawAnew() {
+        this.drawn_ms = 0;
+        clearTimeout(this.resting);
         this.draw();
     }
 
@@ -82,8 +124,7 @@ export class Energy {
         const now_us = this.clock_us();
         this.leftOut += frame.tokens_left_out ?? 0;
         for (const burst of frame.tokens ?? []) {
-            const lane = this.lanes.get(burst.model) ?? new Lane(burst.model);
-            this.lanes.set(burst.model, lane);
+            const lane = this.lane(burst.model);
             lane.take(burst, Math.min(frame.time_us || now_us, now_us));
             for (const time_us of burst.times_us) this.fresh_us.push(time_us);
         }
@@ -91,10 +132,21 @@ export class Energy {
             this.seenVersion = this.rings.version;
             for (const {source} of this.rings.all) {
                 const model = source.startsWith('model:') ? source.slice(6) : '';
-                if (model && model !== '*' && !this.lanes.has(model)) this.lanes.set(model, new Lane(model));
+                if (model && model !== '*') this.lane(model);
             }
         }
         if (frame.tokens?.length) this.draw();
+    }
+
+    /** @param {string} model */
+    lane(model) {
+        let lane = this.lanes.get(model);
+        if (!lane) {
+            lane = new Lane(model);
+            this.measureBy(lane);
+            this.lanes.set(model, lane);
+        }
+        return lane;
     }
 
     /** The busiest, in the order in which they were first heard of. */
@@ -126,38 +178,57 @@ export class Energy {
         if (!this.asked && this.painter) this.asked = requestAnimationFrame(this.frame);
     }
 
-    frame = () => {
+    /** @type {FrameRequestCallback} */
+    frame = (frame_ms) => {
         this.asked = 0;
         const {painter} = this;
         if (!painter || painter.width < 2) return;
         const now_us = this.now_us, now_ms = performance.now();
         const lanes = this.shown;
         const moving = this.stopped_us !== this.stopped_us && lanes.some((lane) => lane.moves(now_us, SPAN_US + 2e6));
-        if (this.reduced && now_ms - this.drawn_ms < STILL_MS && this.drawn_ms) return this.rest(STILL_MS - (now_ms - this.drawn_ms));
+        if (this.still && now_ms - this.drawn_ms < STILL_MS && this.drawn_ms) return this.rest(STILL_MS - (now_ms - this.drawn_ms));
         const areas = boxes(lanes.length, painter.width, painter.height);
         const shown = lanes.map((lane, at) => ({lane, rows: this.rows(lane, 'model.energy'), box: areas[at]}));
         painter.begin();
-        if (this.reduced) {
-            painter.still(shown.map(({lane, rows, box}) => ({box, tps: lane.open ? lane.rate(now_us) : NaN, energy: energyAt(rows, now_us), state: lane.state(now_us)})));
-        } else {
-            painter.axis();
-            const drawn = painter.lanes(shown, now_us);
-            const told = lanes.map((lane) => energyAt(this.rows(lane, 'model.interference'), now_us));
-            for (const {one, other, r} of pairs(told)) painter.ripple(areas[one], areas[other], r);
-            const computed = shown.reduce((sum, {rows}) => sum + energyTold(rows, now_us - SPAN_US, now_us), 0);
-            this.fidelity = computed > 0.05 ? drawn / computed : NaN;
-        }
+        if (this.still) drawStill(painter, shown.map(({lane, rows, box}) => ({box, tps: lane.rateNow(now_us), energy: energyAt(rows, now_us), state: lane.state(now_us)})));
+        else this.drawMoving(painter, shown, now_us);
         this.drawn_ms = now_ms;
         for (const time_us of this.fresh_us) {
             const lag_ms = (this.clock_us() - time_us) / 1000;
             if (lag_ms < MOST_LAG_MS) this.lags_ms.push(lag_ms);
         }
         this.fresh_us = [];
+        this.count(frame_ms, performance.now() - now_ms);
         if (now_ms - this.told_ms >= TELL_MS || !moving) this.tell(now_ms);
+        this.frame_ms = moving && !this.still ? frame_ms : NaN;
         if (!moving) return;
-        if (this.reduced) this.rest(STILL_MS);
+        if (this.still) this.rest(STILL_MS);
         else this.draw();
     };
+
+    /** @param {Painter} painter @param {{lane: Lane, rows: Rows|null, box: import('./energy-shapes.js').Box}[]} shown @param {number} now_us */
+    drawMoving(painter, shown, now_us) {
+        const tokens = shown.reduce((sum, {lane}) => sum + lane.end - lane.after(now_us - SPAN_US), 0);
+        this.per_dot = painter.per_dot = tokensPerDot(tokens, painter.detail.dots, this.per_dot);
+        painter.axis();
+        const drawn = painter.lanes(shown, now_us);
+        const told = shown.map(({lane}) => energyAt(this.rows(lane, 'model.interference'), now_us));
+        for (const {one, other, r} of pairs(told)) drawRipple(painter, shown[one].box, shown[other].box, r);
+        const computed = shown.reduce((sum, {rows}) => sum + energyTold(rows, now_us - SPAN_US, now_us), 0);
+        this.fidelity = computed > 0.05 ? drawn / computed : NaN;
+    }
+
+    /** What a frame cost, and the slots since the one before where both moved. @param {number} frame_ms @param {number} work_ms */
+    count(frame_ms, work_ms) {
+        this.work_ms.push(work_ms);
+        if (frame_ms - this.frame_ms > 0) {
+            const slots = this.slots.frame(frame_ms - this.frame_ms);
+            this.fresh_slots += slots;
+            this.fresh_dropped += slots - 1;
+        } else {
+            this.slots.pause();
+        }
+    }
 
     /** @param {number} wait_ms */
     rest(wait_ms) {
@@ -170,17 +241,22 @@ export class Energy {
         this.told_ms = now_ms;
         const now_us = this.now_us, lanes = this.shown, {painter} = this;
         const areas = boxes(lanes.length, painter?.width ?? 1, painter?.height ?? 1);
+        const others = [...this.lanes.values()].filter((lane) => !lanes.includes(lane) && this.here(lane, now_us));
         this.post({
-            type: 'energy', now_us, more: [...this.lanes.values()].filter((lane) => this.here(lane, now_us)).length - lanes.length, left_out: this.leftOut, fidelity: this.fidelity,
-            lag_ms: quantile(this.lags_ms, 0.95), still: this.reduced,
+            type: 'energy', now_us, left_out: this.leftOut, fidelity: this.still ? NaN : this.fidelity,
+            more: others.length, more_busy: others.filter((lane) => lane.state(now_us) !== 'quiet').length,
+            lag_ms: quantile(this.lags_ms, 0.95), still: this.still, level: this.level, per_dot: this.per_dot,
+            work_p95_ms: quantile(this.work_ms, 0.95), slots: this.fresh_slots, dropped: this.fresh_dropped,
             lanes: lanes.map((lane, at) => ({
-                model: lane.model, middle: areas[at].middle, state: lane.state(now_us), tps: lane.open ? lane.rate(now_us) : NaN,
+                model: lane.model, middle: areas[at].middle, state: lane.state(now_us), tps: lane.rateNow(now_us), bursts: lane.bursts(now_us), burst_tps: lane.burst_tps,
                 last_rate: lane.lastRate, last_us: lane.last_us, ttft_ms: lane.ttft_ms, waiting_ms: lane.waiting ? (now_us - lane.waiting.from_us) / 1000 : NaN,
                 requests: [...lane.running].map(([id, {begun_us, first_us, tokens}]) => ({id, begun_us, first_us, tokens})),
                 stalled_ms: lane.state(now_us) === 'stalled' ? (now_us - lane.last_us) / 1000 : NaN,
             })),
         });
         this.lags_ms = [];
+        this.work_ms = [];
+        this.fresh_slots = this.fresh_dropped = 0;
     }
 
     /** What stands at a point of the canvas; `lane` and no x: its newest token. @param {{x?: number, y?: number, lane?: number}} asked */

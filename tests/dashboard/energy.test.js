@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {Phase} from '../../dashboard/gen/live.js';
 import {evidenceAt} from '../../dashboard/workers/energy-evidence.js';
+import {CORE_PX_A_TOKEN, pulses} from '../../dashboard/workers/energy-core.js';
 import {Lane} from '../../dashboard/workers/energy-lane.js';
-import {MOST_SPARK_PX, SPARK_FILL, boxes, dotHeight, dots, energyTold, gapsOf, glow, pairs, ribbonWidth, ribbons, sparkShare, steps, strokeWidth, strokes} from '../../dashboard/workers/energy-shapes.js';
+import {MOST_SPARK_PX, SPARK_FILL, boxes, dotHeight, dots, energyTold, gapsOf, glow, pairs, ribbonWidth, ribbons, sparkShare, steps, strokeWidth, strokes, tokensPerDot} from '../../dashboard/workers/energy-shapes.js';
 
 const START_US = 1.7e15;
 const at = (/** @type {number} */ s) => START_US + Math.round(s * 1e6);
@@ -153,4 +154,53 @@ test('two lanes that tell the same r are a pair; what is not told joins nobody',
     assert.deepEqual(pairs([0.8, NaN, 0.8]), [{one: 0, other: 2, r: 0.8}]);
     assert.deepEqual(pairs([NaN, NaN]), []);
     assert.deepEqual(pairs([-0.75, 0.9, 0.9]), [{one: 1, other: 2, r: 0.9}]);
+});
+
+test('the light moves by the measured rate, a token by token, and stands without them', () => {
+    const made = lane(burst(steady(20, 0, 4)));
+    assert.ok(Math.abs(made.travelled(at(3.5)) - made.travelled(at(2.5)) - 20) < 1e-9);
+    assert.equal(made.travelled(at(5)), 80);
+    assert.equal(made.travelled(at(9)), 80);
+    const head = (/** @type {number} */ s) => pulses(made, at(s), BOX)[0].head;
+    assert.ok(Math.abs(head(3.06) - head(3.01) - 0.05 * 20 * CORE_PX_A_TOKEN) < 1e-6);
+    const stalled = [5, 6, 7].map((s) => pulses(made, at(s), BOX));
+    const places = stalled.map((found) => new Set(found.map((one) => Math.round((BOX.right - one.head) * 1000) % 92_000)));
+    places.forEach((place) => assert.deepEqual([...place], [...places[0]]));
+    made.take(burst([], {phase: Phase.PHASE_ENDED, now: at(8)}), at(8));
+    assert.deepEqual(pulses(made, at(8), BOX), []);
+});
+
+test('tokens after a minute of silence count from where the last have left off', () => {
+    const made = lane(burst(steady(10, 0, 3)), burst([], {phase: Phase.PHASE_ENDED, now: at(3)}));
+    made.take(burst([], {request_id: 'next', phase: Phase.PHASE_SENT}), at(90));
+    made.take(burst([90.5, 90.6], {request_id: 'next'}), at(90.6));
+    assert.equal(made.rate(at(90.6)), 2);
+    assert.ok(made.travelled(at(92)) > made.travelled(at(90.55)));
+});
+
+test('a burst is told above the limit of the profile, and only while tokens come', () => {
+    const made = lane(burst(steady(13, 0, 3)));
+    assert.equal(made.bursts(at(2.99)), true);
+    made.burst_tps = 13;
+    assert.equal(made.bursts(at(2.99)), false);
+    made.burst_tps = 12;
+    assert.equal(made.bursts(at(3.5)), false);
+});
+
+test('what counts as a stall follows the profile', () => {
+    const made = new Lane('m');
+    made.stall_us = 350_000;
+    made.take(burst([0, 0.1, 0.47, 0.86]), at(0.9));
+    assert.equal(gapsOf(made, at(0.9)).length, 2);
+    assert.equal(made.state(at(1.25)), 'stalled');
+});
+
+test('where dots are many, one stands for several, the same ones while they scroll', () => {
+    const made = lane(burst(steady(100, 0, 5), {entropy_bits: steady(100, 0, 5).map((s) => s)}));
+    assert.equal(dots(made, at(5), BOX, 1).length, 500);
+    const [early, late] = [5, 5.004].map((s) => dots(made, at(s), BOX, 4));
+    assert.equal(early.length, 125);
+    assert.deepEqual(early.map(({y}) => y), late.map(({y}) => y));
+    assert.equal(dots(lane(burst([0, 0.1, 0.2], {entropy_bits: [1, 1, 1]})), at(1), BOX, 2).length, 1);
+    assert.deepEqual([tokensPerDot(900, 1000, 1), tokensPerDot(1100, 1000, 1), tokensPerDot(950, 1000, 2), tokensPerDot(700, 1000, 2)], [1, 2, 2, 1]);
 });

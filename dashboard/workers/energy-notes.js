@@ -1,0 +1,84 @@
+/** What the band says beside its shapes, and what stands in their place where nothing may move (LOOK "Energy"). */
+import {endOf} from './energy-lane.js';
+import {SPAN_US, ends, gapsOf, xOf} from './energy-shapes.js';
+
+/** @typedef {import('./energy-lane.js').Lane} Lane */
+/** @typedef {import('./energy-shapes.js').Box} Box */
+/** @typedef {import('./energy-paint.js').Painter} Painter */
+
+/** A text in the canvas changes four times a second. */
+export const TEXT_EACH_US = 250_000;
+
+/** Brackets under gaps, "end", and what the dots would say. @param {Painter} painter @param {Lane} lane @param {number} now_us @param {Box} box */
+export function drawWords(painter, lane, now_us, box) {
+    const {pen, ink} = painter, x = xOf(box, now_us);
+    for (const gap of gapsOf(lane, now_us)) {
+        const left = x(Math.max(gap.from_us, now_us - SPAN_US)), right = x(endOf(gap, now_us)), y = box.middle + 10;
+        pen.strokeStyle = ink.stall;
+        pen.lineWidth = 1.25;
+        pen.beginPath();
+        pen.moveTo(left + 0.5, y);
+        pen.lineTo(left + 0.5, y + 5);
+        pen.lineTo(right - 0.5, y + 5);
+        pen.lineTo(right - 0.5, y);
+        pen.stroke();
+        const open = gap.to_us !== gap.to_us, length_us = endOf(gap, now_us) - gap.from_us;
+        const shown_us = open ? Math.floor(length_us / TEXT_EACH_US) * TEXT_EACH_US : length_us;
+        const length = shown_us >= 1e6 ? `${(shown_us / 1e6).toFixed(1)} s` : `${Math.round(shown_us / 1000)} ms`;
+        painter.label(`stall ${length}`, (left + right) / 2, y + 18, ink.stall);
+    }
+    for (const {x: at} of ends(lane, now_us, box)) painter.label('end', at + 16, box.middle + 4, ink.text2);
+    const first = lane.after(now_us - SPAN_US);
+    if (first >= lane.end) return;
+    const measured = lane.bits.subarray(first, lane.end).some((bits) => bits === bits);
+    pen.textAlign = 'left';
+    pen.fillStyle = ink.text3;
+    pen.fillText(measured ? '6 bits' : 'entropy not measured', box.left + 6, measured ? box.top + 8 : box.middle - 16);
+}
+
+/** How two lanes went together over these ten seconds: joined to both, in its middle. It has no motion of its own. @param {Painter} painter @param {Box} one @param {Box} other @param {number} r */
+export function drawRipple(painter, one, other, r) {
+    const {pen, ink} = painter, x = (one.left + one.right) / 2, y = (one.middle + other.middle) / 2;
+    pen.strokeStyle = pen.fillStyle = r > 0 ? ink.inStep : ink.opposed;
+    pen.lineWidth = 1;
+    pen.beginPath();
+    pen.moveTo(x, one.middle + 8);
+    pen.lineTo(x, y - 14);
+    pen.moveTo(x, y + 14);
+    pen.lineTo(x, other.middle - 8);
+    pen.stroke();
+    for (const reach of [9, 13]) {
+        pen.beginPath();
+        if (r > 0) pen.arc(x, y, reach, 0, 2 * Math.PI);
+        else pen.rect(x - reach, y - reach, 2 * reach, 2 * reach);
+        pen.stroke();
+    }
+    pen.beginPath();
+    if (r > 0) pen.arc(x, y, 4.5, 0, 2 * Math.PI);
+    else pen.rect(x - 4.5, y - 4.5, 9, 9);
+    pen.fill();
+    painter.label(`${r > 0 ? 'in step' : 'opposed'}, r ${r.toFixed(2).replace('-', '−')}`, x - 62, y + 4, r > 0 ? ink.inStep : ink.opposedText);
+}
+
+/**
+ * For those who asked for no motion: a bar for the rate and one for E, and their numbers.
+ * @param {Painter} painter
+ * @param {{box: Box, tps: number, energy: number, state: string}[]} all
+ */
+export function drawStill(painter, all) {
+    const {pen, ink} = painter;
+    all.forEach(({box, tps, energy, state}, at) => {
+        const most = Math.max(40, box.right - box.left - 200), left = box.left + 8;
+        const bar = (/** @type {number} */ y, /** @type {number} */ share, /** @type {string} */ words) => {
+            pen.fillStyle = ink.grid;
+            pen.fillRect(left, y - 4, most, 8);
+            pen.fillStyle = ink.streams[at % ink.streams.length];
+            if (share === share) pen.fillRect(left, y - 4, most * Math.min(share, 1), 8);
+            pen.textAlign = 'left';
+            pen.fillStyle = ink.text;
+            pen.fillText(words, left + most + 12, y + 4);
+        };
+        bar(box.middle - 10, tps / 40, tps === tps ? `${tps.toFixed(1)} tok/s, of 40` : `– tok/s, ${state}`);
+        bar(box.middle + 10, energy, energy === energy ? `E ${energy.toFixed(2)}, of 1` : 'E not measured');
+    });
+}
