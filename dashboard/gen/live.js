@@ -248,6 +248,19 @@ export function readRequestRecord(pbf, end) {
     return obj;
 }
 
+export function readRequestCost(pbf, end) {
+    const obj = {id: "", model: "", joules: 0, joules_attribution: "", energy_mean: 0};
+    let field;
+    while ((field = pbf.nextField(end))) {
+        if (field === 1) obj.id = pbf.readString();
+        else if (field === 2) obj.model = pbf.readString();
+        else if (field === 3) obj.joules = pbf.readDouble();
+        else if (field === 4) obj.joules_attribution = pbf.readString();
+        else if (field === 5) obj.energy_mean = pbf.readDouble();
+    }
+    return obj;
+}
+
 export function readStall(pbf, end) {
     const obj = {at_ms: 0, length_ms: 0};
     let field;
