@@ -7,6 +7,7 @@ Two addresses are asked, both answered from memory by every runtime that has the
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable, Sequence
 
 import aiohttp
@@ -108,6 +109,9 @@ class Finder:
         self._table.found = {found.upstream.port: found for found in answers if found is not None}
 
     async def _ask(self, port: int) -> Found | None:
+        # Most usual ports are closed: a plain connect says so at a tenth of what the HTTP client takes to find out.
+        if port not in self._table.found and not await self._listens(port):
+            return None
         paths = ("/api/tags", "/v1/models") if port == 11434 else ("/v1/models",)
         for path in paths:
             try:
@@ -137,12 +141,13 @@ class Finder:
 
     @staticmethod
     async def _listens(port: int) -> bool:
-        try:
-            async with asyncio.timeout(_TIMEOUT_S):
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-        except (OSError, TimeoutError):
-            return False
-        writer.close()
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as door:
+            door.setblocking(False)
+            try:
+                async with asyncio.timeout(_TIMEOUT_S):
+                    await asyncio.get_running_loop().sock_connect(door, ("127.0.0.1", port))
+            except (OSError, TimeoutError):
+                return False
         return True
 
 

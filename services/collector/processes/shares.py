@@ -12,15 +12,15 @@ from services.collector.processes.ranking import Usage, add
 from services.collector.processes.registry import Process
 from services.collector.sampler import NAN
 
-EVERY_S = 10.0
-# A scan adds so much CPU time to what may be spent: 0.05 % of a core at 1 Hz. A process of 40 MB costs 1 ms.
-CREDIT_S = 0.0005
+EVERY_S = 30.0
+# A scan adds so much CPU time to what may be spent: 0.03 % of a core at 1 Hz. A process of 40 MB costs 1 ms.
+CREDIT_S = 0.0003
 _MOST_CREDIT_S = 0.02
 _BIGGEST = 10
 
 
 class Shares:
-    """PSS by process: read again after 10 s, or later where credit is short; repeated in between."""
+    """PSS by process: read again after 30 s, or later where credit is short; repeated in between."""
 
     def __init__(self) -> None:
         self._known: dict[Process, tuple[float, float]] = {}

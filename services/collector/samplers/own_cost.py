@@ -13,13 +13,13 @@ from services.collector.sampler import NAN, Absent, Machine
 
 # A process's CPU time counts in 10 ms: over 10 s that is 0.1 % of a core.
 AVERAGE_S = 10.0
-# smaps_rollup walks the whole address space: 0.3–2 ms of CPU a process.
-PSS_EVERY_S = 10.0
+# smaps_rollup walks the whole address space: 0.3–2 ms of CPU a process, and what it tells moves slowly.
+PSS_EVERY_S = 30.0
 _FIELDS = ("cpu_percent", "rss_bytes", "pss_bytes")
 
 
 class _Service:
-    """One process of ours: CPU averaged over 10 s, PSS read every 10 s and repeated in between."""
+    """One process of ours: CPU averaged over 10 s, PSS read every 30 s and repeated in between."""
 
     def __init__(self, proc: Path, pid: int, first_pss_s: float) -> None:
         self._stat = PinnedFile(proc / str(pid) / "stat", 1024)
