@@ -15,6 +15,7 @@ HEAVY = {
     "aiohttp": {"gateway", "tap"},
     "textual": {"cli"},
     "rich": {"cli"},
+    "opentelemetry": {"gateway"},
 }
 LEAN = ("forwarder", "listener")  # neither grpc nor peewee
 

@@ -27,6 +27,7 @@ from services.gateway.ingest_api import IngestApi
 from services.gateway.live_hub import LiveHub
 from services.gateway.metrics_api import MetricsApi
 from services.gateway.middleware import Doorkeeper
+from services.gateway.otlp_door import OtlpDoor
 from services.gateway.own_metrics import SOURCE, report
 from services.gateway.own_tables import OwnTables
 from services.gateway.requests_api import RequestsApi
@@ -68,7 +69,9 @@ async def gateway(ctx: ServiceContext) -> AsyncIterator[None]:
     settings = SettingsApi(ctx.channel("governance"), ctx.settings, metrics_of)
     hub = LiveHub(lambda handler: subscribe_live(ctx, handler), metrics.key_frame, monotonic_s)
     access = AccessApi(ctx, keyring, store)
-    ingest = IngestApi(OwnTables(ctx.samples), metrics_of, ctx.settings)
+    tables = OwnTables(ctx.samples)
+    ingest = IngestApi(tables, metrics_of, ctx.settings)
+    otlp = OtlpDoor(ctx.settings, tables, keyring, slow, ctx.log, ctx.degraded)
     tokens = TokensApi(ctx.publish, ctx.settings)
     ws = WsDoor(hub, access.spend_ticket, ingest.on_ui)
     sse = SseDoor(hub, access.spend_ticket)
@@ -100,6 +103,7 @@ async def gateway(ctx: ServiceContext) -> AsyncIterator[None]:
             "sdk_bursts_total": tokens.bursts_total,
             "sdk_requests_total": tokens.requests_total,
             "sdk_dropped_total": tokens.dropped_total,
+            **otlp.figures(),
             "grpc_forwarded_total": front.forwarding.forwarded_total,
             "grpc_refused_total": front.forwarding.refused_total + front.token_door.refused_total,
         }
@@ -108,10 +112,12 @@ async def gateway(ctx: ServiceContext) -> AsyncIterator[None]:
         await ctx.serve()
         await http.serve(listen(ctx.home.ports.page))
         await front.serve(ctx.home.ports.grpc)
+        ctx.spawn(otlp.run(), "OTLP's port")
         ctx.spawn(health.watch(front), "health of the services behind the doors")
         ctx.spawn(report(ctx.samples, ctx.counters, figures, OWN_SERIES), "own figures")
         yield
     finally:
+        await otlp.close()
         await http.close()
         await front.close()
         store_file.close()

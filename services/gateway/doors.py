@@ -23,8 +23,11 @@ def raise_descriptor_limit(wanted: int = 4096) -> int:
     return wanted if soft == resource.RLIM_INFINITY else soft
 
 
-def listen(port: int) -> socket.socket:
-    """A listening socket; raises PortTaken."""
+_OTHER_BLOCK = "choose another block with --port-base"
+
+
+def listen(port: int, mend: str = _OTHER_BLOCK) -> socket.socket:
+    """A listening socket; raises PortTaken, with what else than stopping the holder would `mend` it."""
     door = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -32,18 +35,18 @@ def listen(port: int) -> socket.socket:
         door.listen(512)
     except OSError as error:
         door.close()
-        raise taken(port, error) from error
+        raise taken(port, error, mend) from error
     door.setblocking(False)
     return door
 
 
-def taken(port: int, error: Exception) -> PortTaken:
+def taken(port: int, error: Exception, mend: str = _OTHER_BLOCK) -> PortTaken:
     """The clear error for a port that could not be opened."""
     if isinstance(error, OSError) and error.errno != errno.EADDRINUSE:
-        return PortTaken(f"port {port} cannot be opened: {error.strerror}. Choose another block with --port-base.")
+        return PortTaken(f"port {port} cannot be opened: {error.strerror}. To mend it, {mend}.")
     holder = _holder(port)
     who = f"is held by {holder}" if holder else "is held by another program"
-    return PortTaken(f"port {port} {who}. Stop it, or choose another block with --port-base.")
+    return PortTaken(f"port {port} {who}. Stop it, or {mend}.")
 
 
 def _holder(port: int) -> str:

@@ -45,6 +45,11 @@ class OwnTables:
         self._producer = producer
         self._open: dict[str, _Open] = {}
 
+    def newest_us(self, source: str) -> int:
+        """Time of a source's newest row; 0 where there is none."""
+        known = self._open.get(source)
+        return known.newest_us if known is not None else 0
+
     def check(self, source: str, series: Mapping[Series, float], time_us: int) -> None:
         """Raises Refusal where the row may not be written: too many sources or columns, or older than the newest."""
         known = self._open.get(source)

@@ -33,8 +33,14 @@ class HttpDoor:
     """Serves the app on a socket; `close` tells pages first, then ends."""
 
     def __init__(
-        self, app: web.Application, slow: SlowClients, on_close: Sequence[Callable[[], Awaitable[None]]]
+        self,
+        app: web.Application,
+        slow: SlowClients,
+        on_close: Sequence[Callable[[], Awaitable[None]]] = (),
+        *,
+        unpacks: bool = True,
     ) -> None:
+        """`unpacks`: whether bodies with a Content-Encoding reach the app unpacked."""
         self._slow = slow
         self._on_close = on_close
         self.malformed = Malformed()
@@ -51,6 +57,7 @@ class HttpDoor:
             max_headers=64,
             lingering_time=1.0,
             shutdown_timeout=_DRAIN_S,
+            auto_decompress=unpacks,
         )
         self._server: asyncio.Server | None = None
 

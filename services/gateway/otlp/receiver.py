@@ -1,0 +1,269 @@
+"""A request becomes rows: each point through its rules, what grew through its stream, the rest counted with reasons.
+
+Pure but for what is remembered between requests: streams, totals, and who sent which series. Not safe for two
+threads at once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+
+from bus.resolution import digits_of, told
+from bus.series import Series
+from services.gateway.ingest import MAX_AHEAD_US, Row
+from services.gateway.otlp import genai, machine
+from services.gateway.otlp.distribution import Distribution, mean, quantile, together
+from services.gateway.otlp.points import Form, Identity, Point, Unfit, points_of
+from services.gateway.otlp.shapes import As, Rule, canonical, label
+from services.gateway.otlp.streams import Growth, Streams
+from services.gateway.otlp.units import factor
+from services.gateway.otlp.wire import Refused
+
+RULES: Mapping[str, tuple[Rule, ...]] = {**genai.RULES, **machine.RULES}
+MAX_POINTS = 20_000
+MAX_SENDERS = 256
+MAX_SERIES_OF_A_SENDER = 512
+MAX_SOURCES = 100
+_LONGEST_MESSAGE = 1000
+QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+_FITTING = {
+    As.LEVEL: (Form.LEVEL, Form.SUM),
+    As.RATE: (Form.SUM, Form.TIMES),
+    As.TOTAL: (Form.SUM, Form.TIMES),
+    As.COUNT: (Form.TIMES,),
+    As.TIMES: (Form.TIMES,),
+}
+
+
+@dataclass(slots=True)
+class Rejected:
+    """Points that were not taken, by the name of their metric and why."""
+
+    reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def add(self, name: str, why: str, count: int = 1) -> None:
+        """Counts points."""
+        self.reasons[name, why] += count
+
+    @property
+    def points(self) -> int:
+        """How many."""
+        return self.reasons.total()
+
+    def message(self) -> str:
+        """For a person: the names and reasons that weigh most, as many as fit; "" where all were taken."""
+        text = ""
+        for (name, why), count in self.reasons.most_common():
+            part = f"{label(name)} ({count}): {why}"
+            if len(text) + len(part) > _LONGEST_MESSAGE:
+                return f"{text}; and more"
+            text = f"{text}; {part}" if text else part
+        return text
+
+
+class Taken(NamedTuple):
+    """What a request was worth."""
+
+    rows: list[Row]
+    rejected: Rejected
+    points: int
+    """All that came, rejected ones included."""
+
+
+class _Sum:
+    """What the points of one request say of one series."""
+
+    def __init__(self) -> None:
+        self.level = math.nan
+        self.rate = 0.0
+        self.rated = False
+        self.total: float | None = None
+        self.times: Distribution | None = None
+        self.scale = 1.0
+        """From the unit of `times` to that of its metric."""
+
+
+class Receiver:
+    """Takes requests of all senders. `since_us`: when the door was opened."""
+
+    def __init__(self, since_us: int) -> None:
+        self._streams = Streams(since_us)
+        self._totals: dict[Series, float] = {}
+        self._senders: OrderedDict[Identity, set[Series]] = OrderedDict()
+        self._sources: set[str] = set()
+        self.rank_error_max = 0.0
+        """The largest rank error of a quantile told so far."""
+
+    def take(self, request: ExportMetricsServiceRequest, now_us: int) -> Taken:
+        """Rows in the order of time, and what was not taken. Raises Refused 413 for too many points at once."""
+        if (points := _count(request)) > MAX_POINTS:
+            raise Refused(413, f"body: {points} points are more than {MAX_POINTS}. Export fewer at once.")
+        rejected = Rejected()
+        sums: dict[tuple[str, int], dict[tuple[Series, As, bool], _Sum]] = {}
+        for point in points_of(request):
+            if isinstance(point, Unfit):
+                rejected.add(point.name, point.why, point.points)
+            elif why := self._point(point, now_us, sums):
+                rejected.add(point.name, why)
+        rows = [Row(source, time_us, self._values(found)) for (source, time_us), found in sums.items()]
+        rows = [row for row in rows if row.values]
+        rows.sort(key=lambda row: row.time_us)
+        return Taken(rows, rejected, points)
+
+    def _point(
+        self, point: Point, now_us: int, sums: dict[tuple[str, int], dict[tuple[Series, As, bool], _Sum]]
+    ) -> str:
+        """Why the point is not taken; "" where it is."""
+        if point.time_us - now_us > MAX_AHEAD_US:
+            return "it lies more than a minute ahead of this machine's clock"
+        targets = targets_of(point)
+        if isinstance(targets, str):
+            return targets
+        for series, _, _ in targets:
+            if why := self._admit(point.sender, series):
+                return why
+        growth: Growth | None = None
+        if any(rule.how is not As.LEVEL for _, rule, _ in targets):
+            grown = self._streams.growth(point, now_us)
+            if isinstance(grown, str):
+                return grown
+            growth = grown
+        time_us = (point.time_us or now_us) // 1000 * 1000
+        for series, rule, scale in targets:
+            kept = sums.setdefault((series.source, time_us), {}).setdefault((series, rule.how, rule.rest), _Sum())
+            if why := self._add(kept, series, rule, scale, point, growth):
+                return why
+        return ""
+
+    def _admit(self, sender: Identity, series: Series) -> str:
+        known = self._senders.setdefault(sender, set())
+        self._senders.move_to_end(sender)
+        if len(self._senders) > MAX_SENDERS:
+            self._senders.popitem(last=False)
+        if series in known:
+            return ""
+        if len(known) >= MAX_SERIES_OF_A_SENDER:
+            return f"its sender has {MAX_SERIES_OF_A_SENDER} series already; send fewer attributes"
+        if series.source not in self._sources:
+            if len(self._sources) >= MAX_SOURCES:
+                return f"{MAX_SOURCES} models and devices are known already; send fewer"
+            self._sources.add(series.source)
+        known.add(series)
+        return ""
+
+    def _add(self, kept: _Sum, series: Series, rule: Rule, scale: float, point: Point, growth: Growth | None) -> str:
+        if rule.how is As.LEVEL:
+            assert isinstance(point.value, float)  # noqa: S101 - targets_of lets no other through
+            kept.level = point.value * scale
+            return ""
+        assert growth is not None  # noqa: S101 - made for all but levels
+        amount = growth.amount
+        if rule.how in (As.TOTAL, As.COUNT):
+            grown = 0.0 if amount is None else _sum(amount, counts=rule.how is As.COUNT)
+            if not math.isfinite(grown):
+                return "it tells no sum"
+            self._totals[series] = kept.total = self._totals.get(series, 0.0) + grown * scale
+        elif amount is None:
+            return ""
+        elif rule.how is As.RATE:
+            if math.isfinite(rate := _sum(amount, counts=False) * scale / growth.seconds):
+                kept.rate, kept.rated = kept.rate + rate, True
+        elif not isinstance(amount, float):
+            whole = amount if kept.times is None else together(kept.times, amount)
+            if whole is None or (kept.times is not None and kept.scale != scale):
+                return "its buckets differ from those of another stream of this model"
+            kept.times, kept.scale = whole, scale
+        return ""
+
+    def _values(self, found: Mapping[tuple[Series, As, bool], _Sum]) -> dict[Series, float]:
+        values: dict[Series, float] = {}
+        for (series, how, rest), kept in found.items():
+            if how is As.TIMES:
+                values.update(self._of_times(series, kept))
+                continue
+            value = kept.level
+            if how in (As.TOTAL, As.COUNT) and kept.total is not None:
+                value = kept.total
+            elif how is As.RATE:
+                value = kept.rate if kept.rated else math.nan
+            if rest:
+                value = max(0.0, 100.0 - value)
+            if math.isfinite(value):
+                values[series] = told(value, digits_of(series))
+        return values
+
+    def _of_times(self, series: Series, kept: _Sum) -> Iterator[tuple[Series, float]]:
+        if kept.times is None or not kept.times.count:
+            return
+        for kind, value in self._figures(kept.times):
+            if math.isfinite(value):
+                one = series._replace(labels=tuple(sorted((*series.labels, ("type", kind)))))
+                yield one, told(value * kept.scale, digits_of(series))
+
+    def _figures(self, times: Distribution) -> Iterator[tuple[str, float]]:
+        yield "mean", mean(times)
+        steps = times.steps()
+        for kind, q in QUANTILES.items():
+            found = quantile(steps, q)
+            if math.isfinite(found.rank_error):
+                self.rank_error_max = max(self.rank_error_max, found.rank_error)
+            yield kind, found.value
+
+
+def targets_of(point: Point) -> list[tuple[Series, Rule, float]] | str:
+    """The series that a point feeds, by which rule, and the factor to its unit; a text: why it feeds none."""
+    home = genai if point.name.startswith(("gen_ai.", "llm.")) else machine
+    name = home.NAMES.get(point.name, point.name)
+    rules = RULES.get(name)
+    if rules is None:
+        return "the catalogue has no place for it"
+    if isinstance(point.value, float) and not math.isfinite(point.value):
+        return "its value is no finite number"
+    attributes = canonical(point.attributes, home.ATTRIBUTES)
+    fitting = [rule for rule in rules if rule.fits(attributes)]
+    if not fitting:
+        return "the catalogue has no place for it with these attributes"
+    targets = []
+    for rule in _unique(fitting):
+        if point.form not in _FITTING[rule.how]:
+            return f"its convention says no {point.form.value}"
+        if rule.how is As.LEVEL and point.delta:
+            return "a level cannot be told by deltas; send it cumulative"
+        scale = factor(point.unit, rule.unit)
+        if scale is None:
+            return f"unit {label(point.unit)!r} is not {rule.unit}"
+        series = home.series(rule, name, attributes)
+        if isinstance(series, str):
+            return series
+        targets.append((series, rule, 1.0 if rule.how is As.COUNT else scale * rule.factor))
+    return targets
+
+
+def _unique(rules: list[Rule]) -> list[Rule]:
+    """A general rule (a sensor) gives way to the one before it (a GPU's sensor) that asks for more."""
+    if rules[0].metric.startswith("gpu."):
+        return [rule for rule in rules if rule.metric.startswith("gpu.")]
+    return rules
+
+
+def _sum(amount: float | Distribution, *, counts: bool) -> float:
+    if isinstance(amount, float):
+        return amount
+    return float(amount.count) if counts else amount.sum
+
+
+def _count(request: ExportMetricsServiceRequest) -> int:
+    """Data points of a request, without looking into them."""
+    return sum(
+        len(getattr(metric, kind).data_points)
+        for resource in request.resource_metrics
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+        if (kind := metric.WhichOneof("data"))
+    )
