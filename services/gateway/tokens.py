@@ -16,6 +16,7 @@ from bus.model_names import plain_name
 from services.gateway.refusal import Refusal
 
 PRODUCER = "sdk"
+ROUTE = "probe"
 MAX_BURSTS = 256
 MAX_ROWS = 1024
 MAX_REQUESTS = 256
@@ -174,6 +175,7 @@ def requests_of(told: Told, now_us: int, now_boot_us: int) -> Iterator[RequestRe
             **measured,
             model=plain_name(request.model),
             start_boot_us=now_boot_us - now_us + request.start_us,
+            route=ROUTE,
             streamed=True,
             stall=[Stall(at_ms=stall.at_ms, length_ms=stall.length_ms) for stall in request.stall],
             token_source=PRODUCER if request.output_tokens is not None else "",

@@ -23,6 +23,7 @@ from services.tap.asking import Wants
 from services.tap.beside import Besides
 from services.tap.bursts import Bursts
 from services.tap.finder import Finder
+from services.tap.hearing import hear
 from services.tap.keeper import Keeper
 from services.tap.listening import Door
 from services.tap.meter import Figures, Meter
@@ -64,6 +65,7 @@ async def tap(ctx: ServiceContext) -> AsyncIterator[None]:
             await ctx.serve(partial(add_RequestsServiceServicer_to_server, RequestsApi(store, figures, table)))
             await door.serve(ctx.home.ports.tap)
             ending.push_async_callback(door.close)
+            hear(ctx, keeper)
             ctx.spawn(keeper.run(), "keep records")
             ctx.spawn(keeper.trim(), "remove old records")
             ctx.spawn(finder.run(), "look for runtimes")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import peewee
-from wfmonitor.v1.request_pb2 import RequestRecord
+from wfmonitor.v1.request_pb2 import RequestCost, RequestRecord
 
 from bus import topics
 from bus.clock import wall_us
@@ -22,6 +22,9 @@ JOURNAL_ROWS = 10_000
 MOST_RECORDS = 500_000
 _DAY_US = 86_400_000_000
 _INSERT = "INSERT OR IGNORE INTO request (id, start_us, model, e2e_ms, record) VALUES (?, ?, ?, ?, ?)"
+
+_RECORD = "SELECT record FROM request WHERE id = ?"
+_REWRITE = "UPDATE request SET record = ? WHERE id = ?"
 
 
 class Store:
@@ -58,6 +61,30 @@ class Store:
         e2e_ms = record.e2e_ms if record.HasField("e2e_ms") else None
         added = database.execute_sql(_INSERT, (record.id, record.start_us, record.model, e2e_ms, payload))
         return self._journal.append(topics.request(record.model), payload) if added.rowcount else None
+
+    async def add_costs(self, costs: Sequence[RequestCost]) -> set[str]:
+        """Write into records what they cost; return the ids of those that are here.
+
+        The journal keeps the record as it ended: a cost is told on a topic of its own.
+        """
+
+        def write(database: peewee.SqliteDatabase) -> set[str]:
+            return {cost.id for cost in costs if self._add_cost(database, cost)}
+
+        return await self.database.run(write)
+
+    @staticmethod
+    def _add_cost(database: peewee.SqliteDatabase, cost: RequestCost) -> bool:
+        row = database.execute_sql(_RECORD, (cost.id,)).fetchone()
+        if row is None:
+            return False
+        record = RequestRecord.FromString(bytes(row[0]))
+        if cost.HasField("joules"):
+            record.joules, record.joules_attribution = cost.joules, cost.joules_attribution
+        if cost.HasField("energy_mean"):
+            record.energy_mean = cost.energy_mean
+        database.execute_sql(_REWRITE, (record.SerializeToString(), cost.id))
+        return True
 
     async def trim(self, max_age_days: float) -> int:
         """Remove records older than this, and the oldest beyond the most; return how many went."""

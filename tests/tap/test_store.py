@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from wfmonitor.v1.request_pb2 import RequestRecord
+from wfmonitor.v1.request_pb2 import RequestCost, RequestRecord
 
 from bus import topics
 from services.tap.store import Store
@@ -68,3 +68,21 @@ async def test_records_survive_a_restart_and_a_new_one_goes_on_counting(tmp_path
         (row,) = await opened.keep([record(number)])
         assert row.seq == number
         opened.close()
+
+
+async def test_a_cost_is_written_into_its_record_and_what_is_absent_stays_so(store: Store) -> None:
+    await store.keep([record(1), record(2)])
+    costs = [
+        RequestCost(id="r1", joules=12.5, joules_attribution="shared"),
+        RequestCost(id="r2", energy_mean=0.4),
+        RequestCost(id="nobody", joules=1.0),
+    ]
+    assert await store.add_costs(costs) == {"r1", "r2"}
+    first, second = await store.get("r1"), await store.get("r2")
+    assert first is not None
+    assert second is not None
+    assert (first.joules, first.joules_attribution, first.e2e_ms) == (12.5, "shared", 1)
+    assert not first.HasField("energy_mean")
+    assert second.energy_mean == 0.4
+    assert not second.HasField("joules")
+    assert len(store.held(0, 0).rows) == 2, "a cost is no record of its own"

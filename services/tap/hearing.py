@@ -1,0 +1,32 @@
+"""What others tell the tap over the bus: the records of probes, and what requests cost.
+
+Both are best effort: a lost message leaves a record out, or one without its cost, and nothing else.
+"""
+
+from wfmonitor.v1.request_pb2 import RequestCost, RequestRecord
+
+from bus import topics
+from bus.context import ServiceContext
+from services.tap.keeper import OWN, Keeper
+
+PROBE = "probe"
+"""The route of what no proxy saw: the program told it itself (docs/sdk.md)."""
+
+
+def hear(ctx: ServiceContext, keeper: Keeper) -> None:
+    """Keep what is told, for as long as the service lives."""
+
+    def on_request(_topic: str, payload: bytes) -> None:
+        record = RequestRecord.FromString(payload)
+        if record.producer == OWN:
+            return
+        if not record.id or not record.model:
+            raise ValueError("a record names its request and its model")
+        record.route = record.route or PROBE
+        keeper.put(record)
+
+    def on_cost(_topic: str, payload: bytes) -> None:
+        keeper.put_cost(RequestCost.FromString(payload))
+
+    ctx.subscribe([topics.REQUESTS], on_request)
+    ctx.subscribe([topics.REQUEST_COSTS], on_cost)

@@ -1,0 +1,124 @@
+"""What the bus tells the tap: records of probes are kept like its own, once; costs find their records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import grpc
+import pytest
+import zmq
+from google.protobuf.message import Message
+from wfmonitor.v1 import requests_service_pb2 as pb
+from wfmonitor.v1.request_pb2 import RequestCost, RequestRecord
+
+from bus import topics
+from bus.clock import boot_us, wall_us
+from bus.transport import Publisher
+from tests.stack import Ear
+from tests.tap.conftest import Tapped, set_value, until
+
+
+class Bus:
+    """Says things on the bus, as the gateway and the aggregator do."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+
+    def say(self, topic: str, message: Message) -> None:
+        self._publisher.send(topic, message.SerializeToString())
+
+
+@pytest.fixture
+def bus(tapped: Tapped) -> Iterator[Bus]:
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    publisher = Publisher(tapped.stack.home, context)
+    yield Bus(publisher)
+    publisher.close()
+    context.term()
+
+
+def told(number: int) -> RequestRecord:
+    return RequestRecord(
+        id=f"{wall_us():016x}-{number}", model="own/model", producer="sdk", start_us=wall_us(), start_boot_us=boot_us(),
+        e2e_ms=100.0, output_tokens=5, token_source="sdk", finish_reason="stop",
+    )  # fmt: skip
+
+
+async def kept(tapped: Tapped, id_: str) -> RequestRecord | None:
+    try:
+        found: RequestRecord = await tapped.requests().GetRequest(pb.GetRequestRequest(id=id_), timeout=5)
+    except grpc.aio.AioRpcError as error:
+        if error.code() is not grpc.StatusCode.NOT_FOUND:
+            raise
+        return None
+    return found
+
+
+async def test_a_probes_record_is_kept_once_and_not_told_again(tapped: Tapped, bus: Bus) -> None:
+    ear = Ear(tapped.stack.home, (topics.REQUESTS, topics.HEALTHS))
+    record = told(1)
+
+    async def is_kept() -> bool:
+        # The first messages of a new voice may find nobody subscribed yet.
+        bus.say(topics.request(record.model), record)
+        return await kept(tapped, record.id) is not None
+
+    await until(is_kept, 30)
+    found = await kept(tapped, record.id)
+    assert found is not None
+    assert (found.route, found.producer, found.output_tokens) == ("probe", "sdk", 5)
+    listed = await tapped.requests().ListRequests(pb.ListRequestsRequest(model="own/model", limit=10), timeout=5)
+    assert [one.id for one in listed.requests].count(record.id) == 1
+    await tapped.read("/v1/chat/completions")
+    own = (await tapped.record()).id
+    ear.wait_for(
+        lambda heard: any(RequestRecord.FromString(p).id == own for t, p in heard if t.startswith(topics.REQUESTS)),
+        10,
+        "our own record",
+    )
+    with ear.changed:
+        heard = [RequestRecord.FromString(p) for t, p in ear.messages if t.startswith(topics.REQUESTS)]
+    ear.close()
+    assert all(one.route == "" for one in heard if one.id == record.id), "what the tap would say has its route"
+
+
+async def test_a_cost_reaches_the_record_in_the_list(tapped: Tapped, bus: Bus) -> None:
+    await tapped.read("/v1/chat/completions", tokens=3)
+    id_ = (await tapped.record()).id
+    cost = RequestCost(id=id_, model="m", joules=42.0, joules_attribution="measured", energy_mean=0.7)
+
+    async def has_cost() -> bool:
+        bus.say(topics.request_cost("m"), cost)
+        found = await kept(tapped, id_)
+        return found is not None and found.HasField("joules")
+
+    await until(has_cost, 30)
+    found = await kept(tapped, id_)
+    assert found is not None
+    assert (found.joules, found.joules_attribution, found.energy_mean) == (42.0, "measured", 0.7)
+    assert found.output_tokens == 3
+
+
+async def test_with_recording_off_a_probes_record_is_not_kept(tapped: Tapped, bus: Bus) -> None:
+    before, after = told(3), told(4)
+    ear = Ear(tapped.stack.home, (topics.REQUESTS,))
+    set_value(tapped.stack, "privacy.record.requests", False)
+    try:
+
+        async def is_heard() -> bool:
+            bus.say(topics.request(before.model), before)
+            with ear.changed:
+                return bool(ear.messages)
+
+        await until(is_heard, 30)
+    finally:
+        # The forwarder passes on in the order of arrival: the tap has what we heard before this change.
+        set_value(tapped.stack, "privacy.record.requests", True)
+        ear.close()
+
+    async def is_kept() -> bool:
+        bus.say(topics.request(after.model), after)
+        return await kept(tapped, after.id) is not None
+
+    await until(is_kept, 30)
+    assert await kept(tapped, before.id) is None
