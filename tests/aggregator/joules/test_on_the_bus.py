@@ -109,6 +109,7 @@ async def test_models_and_the_rest_are_the_gpus_power_over_time(room: Room) -> N
     ear.close()
     cost = RequestCost.FromString(ear.messages[0][1])
     assert (cost.id, cost.model, cost.joules_attribution) == ("r-1", MODEL, "shared")
+    assert 0 < cost.energy_mean <= 1
     power, split = await rows(room, "gpu.power_w"), await rows(room, "gpu.energy_split_j")
     billed_s = 0.0
     for gpu in ("gpu:0", "gpu:1"):
