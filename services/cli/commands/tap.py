@@ -1,7 +1,8 @@
 """The tap between your programs and your models.
 
-wfmon tap setup           what listens where, and what to set so that programs go through the tap
-wfmon tap setup --print   only the lines for a shell, for eval
+wfmon tap setup           what listens where and who points where; with one yes, programs go through the tap
+wfmon tap setup --yes     the same without being asked; --undo takes it back, file by file
+wfmon tap setup --print   only the lines for a shell, for eval; nothing is written
 wfmon tap test            one short request through the tap, and where its time went
 wfmon tap routes          where requests go
 wfmon tap routes --set NAME http://127.0.0.1:PORT    a model, a /prefix, or / for the default; --unset NAME
@@ -37,7 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `wfmon tap`."""
     words = parser.add_subparsers(dest="word", required=True, metavar="setup | test | routes")
     setup = words.add_parser("setup", help="lead programs through the tap")
-    setup.add_argument("--print", action="store_true", dest="only_lines", help="only the lines for a shell")
+    how = setup.add_mutually_exclusive_group()
+    how.add_argument("--print", action="store_true", dest="only_lines", help="only the lines for a shell")
+    how.add_argument("--yes", action="store_true", help="write without asking")
+    how.add_argument("--undo", action="store_true", help="restore the files that were written")
     test = words.add_parser("test", help="send one short request through the tap")
     test.add_argument("--model", default="", metavar="NAME", help="which model (default: the first that was found)")
     routes = words.add_parser("routes", help="where requests go")
@@ -48,11 +52,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, home: Home) -> int:
     """Do one of the three."""
+    from services.cli.clients import setup
     from services.cli.connection import door
 
+    if args.word == "setup" and args.undo:
+        return setup.undo(home)
     with door(home) as channel:
         if args.word == "setup":
-            return setup(home, channel, only_lines=args.only_lines)
+            return setup.setup(home, list(_routes(channel)), only_lines=args.only_lines, yes=args.yes)
         if args.word == "test":
             return test(home, channel, args.model)
         if args.set or args.unset is not None:
@@ -65,40 +72,6 @@ def run(args: argparse.Namespace, home: Home) -> int:
         print(table([["MODEL OR PREFIX", "LEADS TO", "RUNTIME", ""], *(_cells(route) for route in found)]))
     else:
         print("No runtime was found and no route is set. Start one, or: wfmon tap routes --set / http://127.0.0.1:PORT")
-    return OK
-
-
-def setup(home: Home, channel: grpc.Channel, *, only_lines: bool) -> int:
-    """Print what to set; nothing of yours is changed."""
-    address = f"http://127.0.0.1:{home.ports.tap}"
-    lines = [
-        f"export OPENAI_BASE_URL={address}/v1",
-        f"export OPENAI_API_BASE={address}/v1",
-        f"export ANTHROPIC_BASE_URL={address}",
-        f"export OLLAMA_HOST=127.0.0.1:{home.ports.tap}",
-        f"export OLLAMA_API_BASE={address}",
-    ]
-    if only_lines:
-        print("\n".join(lines))
-        return OK
-    found = {route.upstream: route.runtime or ABSENT for route in _routes(channel)}
-    if found:
-        print(table([["RUNTIME", "LISTENS AT"], *([runtime, url] for url, runtime in found.items())]))
-    else:
-        print(
-            "No model runtime was found on the usual ports; name yours: wfmon tap routes --set / http://127.0.0.1:PORT"
-        )
-    print(f"\nThe tap listens at {address}. In the shell from which you start your programs:\n")
-    print("\n".join(f"  {one}" for one in lines))
-    print('\nor at once: eval "$(wfmon tap setup --print)". Back again: unset the same names.\n')
-    rows = [
-        ["Open WebUI", f"Admin, Connections: OpenAI API {address}/v1, Ollama API {address}"],
-        ["Continue", f'config.yaml: "apiBase: {address}/v1" under the model ("apiBase: {address}" for Ollama)'],
-        ["llm", f'extra-openai-models.yaml: "api_base: {address}/v1"'],
-        ["aider", f"aider --openai-api-base {address}/v1"],
-        ["ollama run", "OLLAMA_HOST as above; the server itself keeps its own"],
-    ]
-    print(table(rows))
     return OK
 
 
