@@ -1,15 +1,19 @@
 /** The main thread's side of the worker, and the newest values by name. */
+import {FrameWork} from './frame-work.js';
 
 /** @typedef {import('./types').SeriesKey} SeriesKey */
 /** @typedef {import('./types').PlotColumns} PlotColumns */
 /** @typedef {import('./types').LinkState} LinkState */
+/** @typedef {(detail: any) => void} Listener */
 
 /** What tells of the line itself, or brings the names, waits for no frame: a hidden page has none. */
-const AT_ONCE = new Set(['link', 'series', 'history-error', 'events', 'requests', 'energy-evidence', 'energy-table']);
-/** Of 16.7 ms; layout, paint and the other processes of the browser want theirs. */
-const FRAME_BUDGET_MS = 3;
-/** Where no line is drawn (a fixed range, a pause), words wait no longer than this. */
-const WORDS_WAIT_MS = 120, MOST_WORDS = 50;
+const AT_ONCE = new Set(['link', 'series', 'history-error', 'events', 'requests', 'energy-evidence', 'energy-table', 'health']);
+/**
+ * Of 16.7 ms, for scripts: raster, layout and paint take as long again, and the other processes of the browser want theirs.
+ * A burst beyond what the scheduler gives in one go (about 3 ms on 2 busy cores) is where a frame was lost: with all panels in
+ * one frame it used 8 to 14 ms of CPU there.
+ */
+const FRAME_BUDGET_MS = 2;
 
 /** The newest value of every series; older than three of its periods (and 1 s) it is stale (CONTRACTS §6). */
 export class Latest {
@@ -73,23 +77,18 @@ export class Latest {
     static label({key}, name) { return key.labels.find((label) => label.name === name)?.value ?? ''; }
 }
 
-/** Fires `link`, `series`, `latest`, `columns`, `events`, `processes`, `health`, `history-error`, `requests`, `energy`, `energy-evidence`, `energy-table`; the message is `event.detail`. */
-export class Bridge extends EventTarget {
+/** Tells `link`, `series`, `latest`, `columns`, `events`, `processes`, `health`, `second`, `history-error`, `requests`, `energy`, `energy-evidence`, `energy-table`. */
+export class Bridge {
     constructor() {
-        super();
         this.latest = new Latest();
         this.offset_us = 0;
         this.drawn_us = 0;
         /** @type {LinkState} */
         this.link = {state: 'connecting', transport: 'ws', reason: '', retry_in_ms: 0, last_seen_us: NaN};
         this.figures = {behind_ms: NaN, decode_ms: NaN, conflated_total: 0, frames_total: 0, clock_offset_us: 0, round_trip_ms: NaN};
-        /** @type {Map<string, any>} newest columns of each plot, drawn in the next frame */
-        this.waiting = new Map();
-        /** @type {any[]} messages of words and tables, drawn with the next lines */
-        this.words = [];
-        this.wordsSince_ms = 0;
-        /** Lines were drawn in a frame that had no time left for the words. */
-        this.linesCame = false;
+        /** @type {Map<string, Listener[]>} */
+        this.listeners = new Map();
+        this.work = new FrameWork(FRAME_BUDGET_MS, () => performance.now());
         this.worker = new Worker(new URL('./workers/stream.js', import.meta.url), {type: 'module'});
         this.worker.onmessage = ({data}) => this.take(data);
         this.worker.onerror = (event) => this.fire('link', {link: {...this.link, state: 'waiting', reason: `the page's worker stopped (${event.message || 'it could not be loaded'}); load the page again`}});
@@ -104,45 +103,25 @@ export class Bridge extends EventTarget {
             this.latest.times = message.times;
             this.figures = message;
         }
-        if (message.type === 'columns') {
-            this.waiting.set(message.columns.id, message);
-            this.offset_us = message.clock_offset_us;
-            return;
-        }
         if (message.clock_offset_us !== undefined) this.offset_us = message.clock_offset_us;
-        if (AT_ONCE.has(message.type)) return this.fire(message.type, message);
-        if (!this.words.length) this.wordsSince_ms = performance.now();
-        // Health is told service by service; of the others only the newest matters (a hidden page draws nothing for hours).
-        if (message.type !== 'health') this.words = this.words.filter(({type}) => type !== message.type);
-        this.words = [...this.words.slice(-MOST_WORDS), message];
+        if (message.type === 'columns') {
+            this.work.line(message.columns.id, () => {
+                this.fire('columns', message);
+                return message.columns.newest_us || 0;
+            });
+        } else if (AT_ONCE.has(message.type)) {
+            this.fire(message.type, message);
+        } else {
+            for (const listener of this.listeners.get(message.type) ?? []) this.work.words(listener, () => tell(listener, message));
+        }
     }
 
     /**
-     * Draws what has come: lines first, then the words and tables that wait for them. A frame draws for FRAME_BUDGET_MS and
-     * leaves the rest to the next: on a busy machine three short frames are in time where one long one is not.
+     * Draws what has come, as far as the frame's budget goes.
      * @returns {{drew: boolean, newest_us: number}} newest_us: time of the newest value that is drawn for the first time, else 0
      */
     flush() {
-        const began_ms = performance.now();
-        let newest_us = 0, drew = false;
-        for (const [id, message] of this.waiting) {
-            if (drew && performance.now() - began_ms > FRAME_BUDGET_MS) return {drew, newest_us: this.first(newest_us)};
-            this.waiting.delete(id);
-            this.fire('columns', message);
-            newest_us = Math.max(newest_us, message.columns.newest_us || 0);
-            drew = true;
-        }
-        const spent = performance.now() - began_ms > FRAME_BUDGET_MS / 2;
-        const linesCame = drew || this.linesCame;
-        if (this.words.length && !spent && (linesCame || began_ms - this.wordsSince_ms > WORDS_WAIT_MS)) {
-            const words = this.words;
-            this.words = [];
-            this.linesCame = false;
-            for (const message of words) this.fire(message.type, message);
-            drew = true;
-        } else {
-            this.linesCame = linesCame;
-        }
+        const {drew, newest_us} = this.work.run();
         return {drew, newest_us: this.first(newest_us)};
     }
 
@@ -154,14 +133,23 @@ export class Bridge extends EventTarget {
     }
 
     /** @param {string} type @param {any} detail */
-    fire(type, detail) { this.dispatchEvent(new CustomEvent(type, {detail})); }
+    fire(type, detail) { for (const listener of this.listeners.get(type) ?? []) tell(listener, detail); }
 
-    /** @param {string} type @param {(detail: any) => void} listener */
-    on(type, listener) { this.addEventListener(type, (event) => listener(/** @type {CustomEvent} */ (event).detail)); }
+    /** @param {string} type @param {Listener} listener */
+    on(type, listener) { this.listeners.set(type, [...(this.listeners.get(type) ?? []), listener]); }
 
     /** @param {any} message @param {Transferable[]} [transfer] */
     send(message, transfer = []) { this.worker.postMessage(message, transfer); }
 
     /** The monitor's clock, µs. */
     now_us() { return (performance.timeOrigin + performance.now()) * 1000 + this.offset_us; }
+}
+
+/** One that fails takes no other with it. @param {Listener} listener @param {any} detail */
+function tell(listener, detail) {
+    try {
+        listener(detail);
+    } catch (error) {
+        reportError(error);
+    }
 }

@@ -125,7 +125,8 @@ export class Chart {
 
     /** Following the present: counted back from now, so the labels stand still. @param {number} from @param {number} to */
     timeSplits(from, to) {
-        const wide = this.host.clientWidth > 560 ? 6 : 3;
+        // Not asked of the page: it would lay out all its words first.
+        const wide = (this.u?.width ?? this.host.clientWidth) > 560 ? 6 : 3;
         const step = [1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 43200, 86400].find((one) => (to - from) / one <= wide) ?? 86400;
         const origin = this.columns?.origin_s ?? 0, live = this.options.state.drawn.live;
         const first = live ? to - Math.floor((to - from) / step) * step : Math.ceil((from + origin) / step) * step - origin;
@@ -162,7 +163,9 @@ export class Chart {
         if (!this.columns) return;
         const {x, ys} = this.columns;
         // uPlot keeps the scales, axes and the crosshair; it is given the means, and draws no line itself.
-        this.u.setData(/** @type {uPlot.AlignedData} */ (/** @type {unknown} */ ([x, ...this.options.lines.map((_, line) => ys[line * 3])])));
+        const data = /** @type {uPlot.AlignedData} */ (/** @type {unknown} */ ([x, ...this.options.lines.map((_, line) => ys[line * 3])]));
+        // Drawn now: by itself uPlot would draw after the frame's budget was counted.
+        this.u.batch(() => this.u.setData(data));
     }
 
     /** @param {Mark[]} marks */

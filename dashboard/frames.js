@@ -106,7 +106,7 @@ export class FrameMeter extends EventTarget {
         this.slots = this.dropped = 0;
         this.band = {work_ms: [], slots: 0, dropped: 0};
         this.second_ms = now_ms;
-        this.dispatchEvent(new Event('second'));
+        this.bridge.take({type: 'second'});
     }
 
     /** CONTRACTS §1, class ui. What was not measured in this second is left out. */

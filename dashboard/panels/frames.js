@@ -36,16 +36,18 @@ export default {
             text(line, `${frames.counter.slot_ms === frames.counter.slot_ms ? frames.counter.slot_ms.toFixed(2) : '16.67'} ms`);
             attribute(canvas, 'aria-label', `work of each frame in the last two seconds: p95 ${work_p95_ms.toFixed(1)} ms`);
         };
-        frames.addEventListener('second', () => { if (!context.state.paused) words(); });
+        bridge.on('second', () => { if (!context.state.paused) words(); });
         frames.addEventListener('rate', words);
-        bridge.on('latest', () => { if (!context.state.paused) drawBars(canvas, frames); });
+        const size = {width: 0, height: 0};
+        new ResizeObserver(() => { Object.assign(size, {width: canvas.clientWidth, height: canvas.clientHeight}); }).observe(canvas);
+        bridge.on('latest', () => { if (!context.state.paused) drawBars(canvas, size, frames); });
         words();
     },
 };
 
-/** One bar a frame, newest right; a dropped slot is an orange bar of full height. @param {HTMLCanvasElement} canvas @param {import('../frames.js').FrameMeter} frames */
-function drawBars(canvas, frames) {
-    const ratio = devicePixelRatio, width = Math.round(canvas.clientWidth * ratio), height = Math.round(canvas.clientHeight * ratio);
+/** One bar a frame, newest right; a dropped slot is an orange bar of full height. @param {HTMLCanvasElement} canvas @param {{width: number, height: number}} size CSS px @param {import('../frames.js').FrameMeter} frames */
+function drawBars(canvas, size, frames) {
+    const ratio = devicePixelRatio, width = Math.round(size.width * ratio), height = Math.round(size.height * ratio);
     if (canvas.width !== width || canvas.height !== height) { canvas.width = width; canvas.height = height; }
     const pen = canvas.getContext('2d');
     if (!pen || !width) return;

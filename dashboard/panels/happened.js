@@ -60,7 +60,7 @@ export default {
         state.addEventListener('event', draw);
         state.addEventListener('view', draw);
         // What leaves the window leaves the list; once a second is as often as a time in seconds changes.
-        context.frames?.addEventListener('second', () => { if (!state.paused) draw(); });
+        bridge.on('second', () => { if (!state.paused) draw(); });
         draw();
     },
 };
