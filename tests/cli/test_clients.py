@@ -12,7 +12,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from wfmonitor.v1.requests_service_pb2 import Route
 
@@ -253,6 +253,7 @@ def test_ollama_serve_keeps_its_own_address(tmp_path: Path, own: str | None) -> 
         ]  # fmt: skip
 
 
+@settings(deadline=None)
 @given(
     lines=st.lists(st.sampled_from([*CONTINUE_YAML.splitlines(), *CONTINUE_JSON.splitlines(), "", "\t-", "}", "{"])),
     end=st.sampled_from(["\n", "\r\n", ""]),
@@ -269,6 +270,7 @@ def test_only_addresses_change_whatever_the_text(lines: list[str], end: str) -> 
         assert more.count(TAP.url) == text.count(TAP.url) + added
 
 
+@settings(deadline=None, max_examples=40)  # each writes a dozen files to the disk, and waits for it
 @given(
     kept=st.sets(st.sampled_from(sorted(FILES))),
     ports=st.sets(st.sampled_from([11434, 8080, 9999])),

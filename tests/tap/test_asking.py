@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.tap.asking import Ask, Asking, Extra, Wants
@@ -49,6 +49,7 @@ def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
     return [data[start:end] for start, end in itertools.pairwise(places)]
 
 
+@settings(deadline=None)
 @given(
     name=st.sampled_from(sorted(OBEYING)),
     words=st.lists(WORDS.filter(bool), min_size=1, max_size=3),
@@ -87,6 +88,7 @@ def test_what_was_asked_for_beside_is_gone_to_the_byte(
         assert stripper.left_in == 0
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400), st.lists(st.integers(0, 500), max_size=8))
 def test_what_is_no_event_passes_as_it_is(data: bytes, cuts: list[int]) -> None:
     for form in Form:
