@@ -21,7 +21,6 @@ from bus.settings_mirror import Value
 from bus.supervision import LISTENER, SERVICES
 from services.aggregator.api import Answers, MetricsApi
 from services.aggregator.broadcast import LiveVoice, WindowVoice
-from services.aggregator.energy.board import Board
 from services.aggregator.events import EventMemory
 from services.aggregator.history import History
 from services.aggregator.inbox import Position
@@ -29,7 +28,7 @@ from services.aggregator.ingest import JOURNAL, Ingest
 from services.aggregator.joules.hearing import hear_joules
 from services.aggregator.keeper import Keeper
 from services.aggregator.live import LiveComposer
-from services.aggregator.model_voice import ModelVoice
+from services.aggregator.models import Models
 from services.aggregator.own_figures import Figures, OwnFigures
 from services.aggregator.raw_query import RawQuery
 from services.aggregator.recorder import FLUSH_S, Recorder
@@ -75,7 +74,8 @@ async def aggregator(ctx: ServiceContext) -> AsyncIterator[None]:
     live = LiveVoice(composer, ctx.publish, attend)
     standing = StandingQueries(rings)
     windows = WindowVoice(standing, ctx.publish, attend, behind, ctx.log)
-    recorder = Recorder(rings, Recording(ctx.settings.flag), store, records, lambda: ingest.applied, ctx.log)
+    recording = Recording(ctx.settings.flag)
+    recorder = Recorder(rings, recording, store, records, lambda: ingest.applied, ctx.log)
     memory = EventMemory()
     spread = Spread(composer, live, windows, recorder, memory, lambda loss: tell_loss(ctx, loss))
     stored = {producer: Position(*cursor) for producer, cursor in store.cursors.items()}
@@ -133,20 +133,20 @@ async def aggregator(ctx: ServiceContext) -> AsyncIterator[None]:
     ctx.subscribe([topics.EVENTS], ingest.on_event)
     ctx.subscribe([topics.HEALTHS], on_health)
     ctx.subscribe([topics.PROCESSES], spread.on_processes)
-    board = Board()
-    ctx.subscribe([topics.TOKENS], ModelVoice(board, ctx.samples, ctx.emit, spread.tokens).on_tokens)
+    models = Models(ctx, store, recording, spread.tokens)
     ctx.subscribe([topics.REQUESTS], spread.on_request)
-    hear_joules(ctx, rings, board, spread.cost)
+    hear_joules(ctx, rings, models.board, spread.cost)
     ingest.meet_again()
     attend()
     ctx.spawn(keeper.run(), "keep the store in shape")
     ctx.spawn(_each_second(ctx, own, ingest, rings, store, recorder, standing, live), "own figures")
-    ctx.spawn(_each_flush(recorder), "write down what is new")
+    ctx.spawn(_each_flush(recorder, models), "write down what is new")
     try:
         yield
     finally:
         ctx.subscriber.look()
         await ingest.close()
+        await models.save()
         await recorder.flush()
         store.close()
 
@@ -176,9 +176,10 @@ async def _each_second(
         ctx.degraded(store.trouble or recorder.trouble or None)
 
 
-async def _each_flush(recorder: Recorder) -> None:
+async def _each_flush(recorder: Recorder, models: Models) -> None:
     while True:
         await asyncio.sleep(FLUSH_S)
+        await models.save()
         await recorder.flush()
 
 

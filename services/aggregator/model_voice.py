@@ -14,8 +14,10 @@ from bus.resolution import digits_of, told
 from bus.samples import SampleProducer, SampleTable
 from services.aggregator.energy.board import Board, Row
 from services.aggregator.energy.pairs import DESYNC, RESONANCE, Change
+from services.aggregator.energy.profile import Profile
 
 TICK_S = 0.1
+SLOW_TICKS = 10
 # Interference is a series of its own; what is marked on the charts is rarer.
 TOLD_AS_EVENTS = (RESONANCE, DESYNC)
 
@@ -32,11 +34,12 @@ class ModelVoice:
     def __init__(
         self, board: Board, samples: SampleProducer, emit: Emit, pass_on: Callable[[TokenBurst], None]
     ) -> None:
+        self._ticks = 0
         self._board = board
         self._samples = samples
         self._emit = emit
         self._pass_on = pass_on
-        self._tables: dict[str, SampleTable] = {}
+        self._tables: dict[tuple[str, int], SampleTable] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def on_tokens(self, _topic: str, payload: bytes) -> None:
@@ -51,19 +54,28 @@ class ModelVoice:
     def _tick(self) -> None:
         loop = asyncio.get_running_loop()
         now_us, now_boot_us = wall_us(), boot_us()
-        for row in self._board.rows(now_boot_us / 1e6):
-            self._write(row, now_us, now_boot_us)
+        now_s = now_boot_us / 1e6
+        for row in self._board.rows(now_s):
+            self._write(row, 1 / TICK_S, now_us, now_boot_us)
+        if self._ticks % SLOW_TICKS == 0:
+            for row in self._board.slow_rows(now_s):
+                self._write(row, 1 / (SLOW_TICKS * TICK_S), now_us, now_boot_us)
+        self._ticks += 1
         for change in self._board.changes():
             if change.kind in TOLD_AS_EVENTS:
                 tell_change(self._emit, change, now_us - now_boot_us)
-        awake = self._board.awake(now_boot_us / 1e6)
-        self._timer = loop.call_later(TICK_S, self._tick) if awake else None
+        for model, profile in self._board.profile_changes().items():
+            tell_profile(self._emit, model, profile)
+        if self._board.awake(now_s):
+            self._timer = loop.call_later(TICK_S, self._tick)
+        else:
+            self._timer, self._ticks = None, 0  # the first tick after a pause tells all
 
-    def _write(self, row: Row, now_us: int, now_boot_us: int) -> None:
-        table = self._tables.get(row.model)
+    def _write(self, row: Row, rate_hz: float, now_us: int, now_boot_us: int) -> None:
+        group = RateGroup.RATE_GROUP_TREND if rate_hz <= 1.0 else RateGroup.RATE_GROUP_RESOURCE
+        table = self._tables.get((row.model, group))
         if table is None:
-            table = self._samples.table(f"model:{row.model}", RateGroup.RATE_GROUP_RESOURCE, 1 / TICK_S)
-            self._tables[row.model] = table
+            table = self._tables[row.model, group] = self._samples.table(f"model:{row.model}", group, rate_hz)
         values = [told(value, digits_of(series)) for series, value in zip(row.columns, row.values, strict=True)]
         table.write(row.columns, (now_us,), (now_boot_us,), values)
 
@@ -83,3 +95,17 @@ def tell_change(emit: Emit, change: Change, wall_less_boot_us: int) -> None:
     title = f"{change.kind} of {one} and {other} {word}"
     event = Event(time_us=at_us + wall_less_boot_us, boot_us=at_us)
     emit(change.kind, f"model:{one}", title, event, **attributes)
+
+
+def tell_profile(emit: Emit, model: str, profile: Profile) -> None:
+    """Says against what a model is measured from now on; `auto` names the full speed that it found."""
+    emit(
+        "profile",
+        f"model:{model}",
+        f"{model} is measured by the profile {profile.name}: full speed {profile.tps_max:.1f} tokens/s",
+        profile=profile.name,
+        tps_max=f"{profile.tps_max:.3f}",
+        stall_ms=f"{profile.stall_ms:g}",
+        burst_tps=f"{profile.burst_tps:.3f}",
+        alpha=f"{profile.alpha:g}",
+    )

@@ -21,7 +21,7 @@ RECORDING = "recording.enabled"
 NAMES = "privacy.record.process_names"
 # Kinds of events that tell something measured, and the metric whose class they are of ("": the event names it); the
 # others tell what the monitor itself did.
-MEASURED_EVENTS = {"spike": "", "resonance": "model.resonance", "desync": "model.desync"}
+MEASURED_EVENTS = {"spike": "", "resonance": "model.resonance", "desync": "model.desync", "profile": "model.profile"}
 
 
 @dataclass(frozen=True, slots=True)

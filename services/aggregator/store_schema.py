@@ -106,9 +106,43 @@ class InfoRow(peewee.Model):
         indexes = ((("subject", "name", "time_us"), False),)
 
 
+class ModelRow(peewee.Model):
+    """What only grows over all lives of a model."""
+
+    model = peewee.TextField(primary_key=True)
+    lifetime_energy_s = peewee.DoubleField()  # ∫ E dt, seconds at full energy
+
+    class Meta:
+        table_name = "model"
+        without_rowid = True
+
+
+class SpeedRow(peewee.Model):
+    """How fast a model ran on one day (see energy/speeds.py)."""
+
+    model = peewee.TextField()
+    day = peewee.IntegerField()  # since 1970, UTC
+    seconds = peewee.BlobField()  # a histogram
+
+    class Meta:
+        table_name = "model_speed"
+        primary_key = peewee.CompositeKey("model", "day")
+        without_rowid = True
+
+
 # Grows when a table changes its shape, or a chunk its meaning.
 LAYOUT = 4
-MODELS: list[type[peewee.Model]] = [TableRow, ColumnRow, ChunkRow, CursorRow, LossRow, EventRow, InfoRow]
+MODELS: list[type[peewee.Model]] = [
+    TableRow,
+    ColumnRow,
+    ChunkRow,
+    CursorRow,
+    LossRow,
+    EventRow,
+    InfoRow,
+    ModelRow,
+    SpeedRow,
+]
 
 
 def tuples(query: Any) -> list[tuple[Any, ...]]:

@@ -10,6 +10,8 @@ import zmq
 from wfmonitor.v1.metrics_service_pb2 import ListEventsRequest, ListSeriesRequest
 from wfmonitor.v1.metrics_service_pb2_grpc import MetricsServiceStub
 from wfmonitor.v1.request_pb2 import Phase, TokenBurst
+from wfmonitor.v1.settings_service_pb2 import ChangeRequest
+from wfmonitor.v1.settings_service_pb2_grpc import SettingsServiceStub
 
 from bus import topics
 from bus.clock import boot_us, wall_us
@@ -109,6 +111,26 @@ async def test_resonance_of_two_models_begins_and_ends_as_events(stack: Stack) -
     assert ended.time_us >= began.time_us
 
 
+async def test_lifetime_energy_lives_through_a_kill_and_the_profile_is_told_and_changed(stack: Stack) -> None:
+    async with open_channel(stack.home, "aggregator") as channel, open_channel(stack.home, "governance") as rules:
+        with in_step(stack, ("grown/old",)):
+            grown = await newest(channel, "model.energy_lifetime", lambda value: value > 5.0, "model:grown/old")
+            assert await newest(channel, "model.profile_tps_max", lambda _: True, "model:grown/old") == 20.0
+            change = ChangeRequest(key="energy.profile", value='"lite"', actor="person:test", wait_s=10.0)
+            answer = await SettingsServiceStub(rules).Change(change, wait_for_ready=True)
+            assert answer.result.applied
+            assert await newest(channel, "model.profile_tps_max", lambda value: value < 20, "model:grown/old") == 10.0
+            assert await newest(channel, "model.profile_stall_ms", lambda _: True, "model:grown/old") == 500.0
+        stack.kill("aggregator")
+        stack.wait_ready("aggregator", after_us=wall_us())
+    async with open_channel(stack.home, "aggregator") as channel:
+        with in_step(stack, ("grown/old",)):
+            # The ring has the rows of before the kill as well: what counts is one told after it.
+            told_us = wall_us()
+            after = await newest(channel, "model.energy_lifetime", lambda _: True, "model:grown/old", told_us)
+    assert after >= grown
+
+
 async def told(channel: grpc.aio.Channel, phase: str):  # type: ignore[no-untyped-def]
     """The first event of a resonance with that phase."""
     stub = MetricsServiceStub(channel)
@@ -119,11 +141,13 @@ async def told(channel: grpc.aio.Channel, phase: str):  # type: ignore[no-untype
                 return event
 
 
-async def newest(channel: grpc.aio.Channel, metric: str, wanted, source: str = "model:org/tiny:q4") -> float:  # type: ignore[no-untyped-def]
+async def newest(
+    channel: grpc.aio.Channel, metric: str, wanted, source: str = "model:org/tiny:q4", after_us: int = 0
+) -> float:  # type: ignore[no-untyped-def]
     """The newest value of the metric, once it is as wanted; the test's own time limit ends the wait."""
     stub = MetricsServiceStub(channel)
     while True:
         answer = await stub.ListSeries(ListSeriesRequest(class_or_metric=metric), wait_for_ready=True)
         for info in answer.series:
-            if info.key.source == source and wanted(info.newest):
+            if info.key.source == source and info.newest_us > after_us and wanted(info.newest):
                 return float(info.newest)

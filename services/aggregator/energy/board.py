@@ -1,7 +1,7 @@
 """All models that answer: fed by token bursts, read as rows of their series (CONTRACTS §1–§3)."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +9,7 @@ from wfmonitor.v1.request_pb2 import TokenBurst
 
 from bus.series import Series
 from services.aggregator.energy.energy import ensemble
+from services.aggregator.energy.learned import Learned
 from services.aggregator.energy.means import EnergyMeans
 from services.aggregator.energy.model import Model
 from services.aggregator.energy.pair import Verdict
@@ -16,6 +17,8 @@ from services.aggregator.energy.pairs import Change, Names, Pairs, Stream
 from services.aggregator.energy.profile import STANDARD, Profile
 from services.aggregator.energy.session import State
 
+# How often auto looks whether the model's own speed has moved.
+PROFILES_EVERY_S = 60.0
 # The source of what is said of all models together.
 ALL = "*"
 ENSEMBLE = (Series("model.ensemble_energy", f"model:{ALL}"),)
@@ -32,24 +35,37 @@ class Row(NamedTuple):
 class Board:
     """Every model by name. Times are of the boot clock, in seconds."""
 
-    def __init__(self, profile: Profile = STANDARD) -> None:
-        self._profile = profile
+    def __init__(
+        self, learned: Learned | None = None, profile: str = STANDARD.name, today: Callable[[], int] = lambda: 0
+    ) -> None:
+        """`profile`: the setting energy.profile, a name of PROFILES or auto. `today`: days since 1970, UTC."""
+        self._learned = learned or Learned()
+        self._choice = profile
+        self._today = today
         self._models: dict[str, Model] = {}
         self._pairs = Pairs()
         self._means = EnergyMeans()
         self._changes: list[Change] = []
+        self._profiles: dict[str, Profile] = {}
+        self._profiles_due_s = -math.inf
 
     def take(self, burst: TokenBurst, now_s: float) -> None:
         """A burst that arrived; `now_s` is used where it carries no time of its own."""
         model = self._models.get(burst.model)
         if model is None:
-            model = self._models[burst.model] = Model(burst.model, self._profile, self._means)
+            model = self._models[burst.model] = Model(burst.model, self._learned, self._means)
+            self._measure_against([model], now_s)
         at_s = burst.boot_us[-1] / 1e6 if burst.boot_us else now_s
         model.take(burst, at_s)
 
     def disagree(self, one: str, other: str, value: float, now_s: float) -> None:
         """The disagreement index of two models, as it was measured where their tokens are."""
         self._pairs.disagree(one, other, value, now_s)
+
+    def choose(self, profile: str, now_s: float) -> None:
+        """The setting changed; each model's next token is measured by it."""
+        self._choice = profile
+        self._measure_against(self._models.values(), now_s)
 
     def rows(self, now_s: float) -> Iterator[Row]:
         """A row of each model that is not quiet, and one of all of them together."""
@@ -60,6 +76,18 @@ class Board:
         if awake:
             yield Row(ALL, ENSEMBLE, [self.ensemble_energy(now_s)])
 
+    def slow_rows(self, now_s: float) -> Iterator[Row]:
+        """Once a second: learns, and gives what changes slowly of each model that is not quiet."""
+        awake = [model for model in self._models.values() if model.awake(now_s)]
+        day = self._today()
+        for model in awake:
+            model.learn(now_s, day)
+        if now_s >= self._profiles_due_s:
+            self._profiles_due_s = now_s + PROFILES_EVERY_S
+            self._measure_against(awake, now_s)
+        for model in awake:
+            yield Row(model.name, model.slow_columns, model.slow_row())
+
     def awake(self, now_s: float) -> bool:
         """Whether any model has something to tell."""
         return self._pairs.open or any(model.awake(now_s) for model in self._models.values())
@@ -68,6 +96,11 @@ class Board:
         """What began and ended between models since the last call."""
         changes, self._changes = self._changes, []
         return changes
+
+    def profile_changes(self) -> dict[str, Profile]:
+        """Models that are measured against another profile since the last call."""
+        profiles, self._profiles = self._profiles, {}
+        return profiles
 
     def verdicts(self) -> dict[Names, Verdict]:
         """The newest judgement of each pair that streams."""
@@ -82,17 +115,29 @@ class Board:
         """Mean of E(t) over a request's generation, see `EnergyMeans.mean`; told while it runs and after its end."""
         return self._means.mean(request_id)
 
+    def _measure_against(self, models: Iterable[Model], now_s: float) -> None:
+        for model in models:
+            if model.measure_against(self._choice, now_s, self._today()):
+                self._profiles[model.name] = model.profile
+
     def _judge_pairs(self, awake: dict[str, Model], now_s: float) -> None:
-        longest_s = self._profile.stall_ms / 1000.0
         streaming = {name: model for name, model in awake.items() if model.streams(now_s)}
-        flowing = {name: model for name, model in streaming.items() if now_s - model.last_token_s <= longest_s}
+        flowing = {
+            name: model
+            for name, model in streaming.items()
+            if 1000.0 * (now_s - model.last_token_s) <= model.profile.stall_ms
+        }
         if len(flowing) < 2 and not self._pairs:
             return
         streams = {
             name: Stream(np.array(model.arrivals), model.last_token_s, model.energy(now_s))
             for name, model in flowing.items()
         }
-        self._changes += self._pairs.judge(streams, now_s)
+        changes = self._pairs.judge(streams, now_s)
+        for change in changes:
+            for name in change.pair:
+                self._models[name].episodes[change.kind] += change.begins
+        self._changes += changes
         for name, model in self._models.items():
             if name not in streaming:
                 self._pairs.forget(name)

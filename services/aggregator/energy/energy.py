@@ -36,8 +36,10 @@ class Energy:
 
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
+        """May be set at any time; what was is not measured again, the next token is the first by the new one."""
         self._after_token = 0.0
         self._last_s: float | None = None
+        self._decays_s = 0.0
         self._arrivals: deque[float] = deque()
 
     def token(self, now_s: float, certainty: float | None = None) -> None:
@@ -50,28 +52,27 @@ class Energy:
         alpha = self.profile.alpha
         self._after_token = alpha * worth + (1.0 - alpha) * self.at(now_s)
         self._last_s = now_s
+        self._decays_s = now_s + self.profile.stall_ms / 1000.0
 
     def at(self, now_s: float) -> float:
         """E at a time not before the last token."""
         if self._last_s is None:
             return 0.0
-        decaying_s = now_s - self._last_s - self.profile.stall_ms / 1000.0
-        return self._after_token * math.exp2(-max(decaying_s, 0.0) / HALF_LIFE_S)
+        return self._after_token * math.exp2(-max(now_s - self._decays_s, 0.0) / HALF_LIFE_S)
 
     def falls_below_s(self, level: float) -> float:
         """When E will have fallen to `level` (> 0) without a further token; the last token's time where it is lower."""
         if self._last_s is None or self._after_token <= level:
             return -math.inf if self._last_s is None else self._last_s
-        return self._last_s + self.profile.stall_ms / 1000.0 + HALF_LIFE_S * math.log2(self._after_token / level)
+        return self._decays_s + HALF_LIFE_S * math.log2(self._after_token / level)
 
     def integral(self, from_s: float, to_s: float) -> float:
         """∫ E dt between two times not before the last token, in seconds at full energy; in closed form."""
         if self._last_s is None:
             return 0.0
-        decays_s = self._last_s + self.profile.stall_ms / 1000.0
-        held_s = max(min(to_s, decays_s) - from_s, 0.0)
+        held_s = max(min(to_s, self._decays_s) - from_s, 0.0)
         # ∫ 2^(−t/h) dt = (h / ln 2) · (2^(−a/h) − 2^(−b/h))
-        fallen = self.at(max(from_s, decays_s)) - self.at(max(to_s, decays_s))
+        fallen = self.at(max(from_s, self._decays_s)) - self.at(max(to_s, self._decays_s))
         return self._after_token * held_s + HALF_LIFE_S / math.log(2.0) * fallen
 
     def tps(self, now_s: float) -> float:

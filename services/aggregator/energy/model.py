@@ -7,16 +7,23 @@ from collections.abc import Sequence
 from wfmonitor.v1.request_pb2 import Phase, TokenBurst
 
 from bus.series import Series
+from services.aggregator.energy.energy import TPS_WINDOW_S
+from services.aggregator.energy.learned import Learned
 from services.aggregator.energy.means import EnergyMeans
 from services.aggregator.energy.pair import WINDOW_S
-from services.aggregator.energy.pairs import Standing
-from services.aggregator.energy.profile import Profile
+from services.aggregator.energy.pairs import DESYNC, INTERFERENCE, RESONANCE, Standing
+from services.aggregator.energy.profile import NUMBERS, STANDARD, Profile, in_force
 from services.aggregator.energy.rates import RATE_OVER_S
 from services.aggregator.energy.session import Session, State
 
 FIELDS = (
     "tps", "token_interval_ms", "energy", "certainty", "entropy_bits", "state",
     "tokens_total", "stalls_total", "bursts_total", "requests_running", "interference", "resonance", "desync",
+)  # fmt: skip
+# Told each second: what changes slowly.
+SLOW_FIELDS = (
+    "energy_lifetime", "profile", "profile_tps_max", "profile_stall_ms", "profile_burst_tps", "profile_alpha",
+    "interferences_total", "resonances_total", "desyncs_total",
 )  # fmt: skip
 # A model that has been idle for so long is no longer told each tick; its ring keeps what was.
 QUIET_AFTER_S = 10.0
@@ -28,13 +35,19 @@ _SILENT = (State.IDLE, State.CHARGING, State.DRAINED)
 class Model:
     """Times are of the boot clock, in seconds; those that lag behind (two requests at once) count as now."""
 
-    def __init__(self, name: str, profile: Profile, means: EnergyMeans) -> None:
-        self.session = Session(profile)
+    def __init__(self, name: str, learned: Learned, means: EnergyMeans) -> None:
+        self.name = name
+        self.session = Session(STANDARD)
         self.columns = tuple(Series(f"model.{field}", f"model:{name}") for field in FIELDS)
+        self.slow_columns = tuple(Series(f"model.{field}", f"model:{name}") for field in SLOW_FIELDS)
         self.arrivals: deque[float] = deque()
         self.last_token_s = -math.inf
         self.standing = Standing()
+        self.episodes = {INTERFERENCE: 0, RESONANCE: 0, DESYNC: 0}
+        self._learned = learned
+        self._earlier_lives_s = learned.lifetime_s(name)
         self._means = means
+        self._streams_since_s = math.inf
         self._now_s = self._heard_s = -math.inf
         self._interval_ms = math.nan
         self._certainty = math.nan
@@ -56,6 +69,8 @@ class Model:
             self.session.end(burst.request_id, self._now_s)
 
     def _token(self, request: str, now_s: float) -> None:
+        if not self.streams(now_s):
+            self._streams_since_s = now_s
         if self.last_token_s > -math.inf:
             self._interval_ms = 1000.0 * (now_s - self.last_token_s)
         self.last_token_s = now_s
@@ -80,6 +95,39 @@ class Model:
 
     def awake(self, now_s: float) -> bool:
         return now_s - self._heard_s < QUIET_AFTER_S or self.state(now_s) is not State.IDLE
+
+    def measure_against(self, choice: str, now_s: float, day: int) -> bool:
+        """The profile that the setting means for this model; whether it is another one than before."""
+        before = self.session.profile
+        profile = in_force(choice, self._learned.weeks[self.name], day, before)
+        self.session.measure_against(profile, self._at(now_s))
+        return profile != before
+
+    def learn(self, now_s: float, day: int) -> None:
+        """Once a second: what is kept of it over its lives."""
+        now_s = self._at(now_s)
+        # The rate is that of a whole second only then.
+        if self.streams(now_s) and now_s - self._streams_since_s >= TPS_WINDOW_S:
+            self._learned.ran(self.name, day, self.session.energy.tps(now_s))
+        self.session.advance(now_s)
+        self._learned.reach(self.name, self._earlier_lives_s + self.session.counts.lifetime_energy_s)
+
+    def slow_row(self) -> list[float]:
+        """Values of SLOW_FIELDS."""
+        profile = self.session.profile
+        return [
+            self._learned.lifetime_s(self.name),
+            NUMBERS[profile.name],
+            profile.tps_max,
+            profile.stall_ms,
+            profile.burst_tps,
+            profile.alpha,
+            *(float(self.episodes[kind]) for kind in (INTERFERENCE, RESONANCE, DESYNC)),
+        ]
+
+    @property
+    def profile(self) -> Profile:
+        return self.session.profile
 
     def row(self, now_s: float) -> list[float]:
         """Values of FIELDS."""

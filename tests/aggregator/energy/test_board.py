@@ -7,6 +7,7 @@ from wfmonitor.v1.request_pb2 import Phase, TokenBurst, TokenKind
 
 from services.aggregator.energy.board import Board
 from services.aggregator.energy.model import FIELDS, QUIET_AFTER_S
+from services.aggregator.energy.profile import PROFILES
 from services.aggregator.energy.session import State
 from tests.aggregator.energy.test_pair import stream, swing
 
@@ -90,3 +91,28 @@ def test_a_model_alone_has_none() -> None:
     for at in stream(swing(20, 2), 15, 1):
         board.take(tokens("a", "r", [float(at) + 1.0]), 0.0)
     assert math.isnan(row(board, 15.9, "a")["interference"])
+
+
+def test_a_changed_profile_measures_the_next_token_and_energy_does_not_jump() -> None:
+    board = Board()
+    board.take(tokens("m", "r", [1.0 + k / 10 for k in range(30)]), 3.9)
+    before = row(board, 4.6)["energy"]  # it decays
+    board.choose("lite", 4.6)
+    assert row(board, 4.6)["energy"] == before
+    assert {name: profile.name for name, profile in board.profile_changes().items()} == {"m": "lite"}
+    assert board.profile_changes() == {}
+    board.take(tokens("m", "r", [4.7 + k / 10 for k in range(60)]), 10.6)
+    assert row(board, 10.6)["energy"] == pytest.approx(1.0, abs=1e-6), "ten a second is full speed of lite"
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_new_model_is_measured_by_the_profile_from_its_first_token(profile: str) -> None:
+    early, late = Board(profile=profile), Board(profile=profile)
+    for board, asks in ((early, True), (late, False)):
+        for k in range(20):
+            at_s = 1.0 + k / 7
+            board.take(tokens("m", "r", [at_s]), at_s)
+            if asks:
+                list(board.rows(at_s))
+                list(board.slow_rows(at_s))
+    assert row(early, 4.0)["energy"] == pytest.approx(row(late, 4.0)["energy"], abs=1e-12)

@@ -1,0 +1,46 @@
+"""The models' ears and memory: tokens in, series and events out, what is learned of them kept over restarts."""
+
+from collections.abc import Callable, Iterator
+
+from wfmonitor.v1.request_pb2 import TokenBurst
+from wfmonitor.v1.sample_pb2 import SampleBatch
+
+from bus import topics
+from bus.clock import boot_us, wall_us
+from bus.context import ServiceContext
+from bus.settings_mirror import Value
+from services.aggregator.energy.board import Board
+from services.aggregator.energy.learned import LIFETIME, told_lifetimes
+from services.aggregator.energy.memory import Memory
+from services.aggregator.model_voice import ModelVoice
+from services.aggregator.recording import Recording
+from services.aggregator.store import Store
+
+PROFILE = "energy.profile"
+_DAY_US = 86_400_000_000
+
+
+class Models:
+    """Made when the service starts; `save` before each flush, so that no row on disk is ahead of what is known."""
+
+    def __init__(
+        self, ctx: ServiceContext, store: Store, recording: Recording, pass_on: Callable[[TokenBurst], None]
+    ) -> None:
+        memory = Memory(store, lambda: recording.allows(LIFETIME), ctx.log)
+        for model, lifetime_s in told_lifetimes(_own_rows(ctx)).items():
+            memory.learned.reach(model, lifetime_s)
+        self.save = memory.save
+        self.board = Board(memory.learned, ctx.settings.text(PROFILE), today=lambda: wall_us() // _DAY_US)
+        ctx.subscribe([topics.TOKENS], ModelVoice(self.board, ctx.samples, ctx.emit, pass_on).on_tokens)
+        ctx.settings.on_change(PROFILE, self._choose)
+
+    def _choose(self, _key: str, value: Value) -> None:
+        self.board.choose(str(value), boot_us() / 1e6)
+
+
+def _own_rows(ctx: ServiceContext) -> Iterator[SampleBatch]:
+    """What this service told of models in its earlier lives, as far as its ring file holds it."""
+    prefix = topics.sample("model:")[:-1]
+    for row in ctx.samples.held(0, 0).rows:
+        if row.topic.startswith(prefix):
+            yield SampleBatch.FromString(row.payload)
