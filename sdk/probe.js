@@ -84,7 +84,7 @@ export class Probe {
   /** The score of one small task with a known answer, from 0 to 1: metric model.accuracy_proxy. */
   task(model, score) {
     if (!NAME.test(model) || !(score >= 0 && score <= 1)) return void this._lose(1, "a task needs a name and a score");
-    const fields = { accuracy_proxy: Number(score) };
+    const fields = { "accuracy_proxy[type=score]": Number(score) };
     this._scores.push({ ts: Date.now(), source: `model:${model}`, kind: "performance", fields });
     this._wake();
   }

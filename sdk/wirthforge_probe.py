@@ -451,7 +451,7 @@ class _Sender:
             self.misuse = "a task needs a model's name and a score from 0 to 1"
             self._losses.add()
             return
-        fields = {"accuracy_proxy": float(score)}
+        fields = {"accuracy_proxy[type=score]": float(score)}
         scores.append({"ts": time_us / 1000, "source": f"model:{model}", "kind": "performance", "fields": fields})
 
     def _keep(self, path: str, message: Any, size: int) -> None:

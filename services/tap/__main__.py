@@ -29,6 +29,7 @@ from services.tap.listening import Door
 from services.tap.meter import Figures, Meter
 from services.tap.proxy import Proxy
 from services.tap.routes import RouteError, RouteTable, parse_routes
+from services.tap.scores import Scores
 from services.tap.store import Store
 from services.tap.upstreams import Upstreams
 
@@ -48,15 +49,16 @@ async def tap(ctx: ServiceContext) -> AsyncIterator[None]:
         ctx.journal_heads["events"] = lambda: store.head
         table, figures, bursts = RouteTable(), Figures(), Bursts(ctx.publish)
         keeper = Keeper(ctx, store, lambda: recording(ctx))
+        scores = Scores(ctx.samples)
         async with looking() as session, contextlib.AsyncExitStack() as ending:
             finder = Finder(session, table, ctx.home.ports, lambda: ctx.settings.flag("tap.find"))
             upstreams = Upstreams()
             ending.callback(upstreams.close)
 
             def new_meter() -> Meter | None:
-                return (
-                    Meter(figures, bursts, keeper.put, partial(tell_failure, ctx, figures)) if measures(ctx) else None
-                )
+                if not measures(ctx):
+                    return None
+                return Meter(figures, bursts, keeper.put, partial(tell_failure, ctx, figures), scores.judged)
 
             besides = Besides(lambda: wants(ctx))
             proxy = Proxy(upstreams, table, finder, new_meter, besides)

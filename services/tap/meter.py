@@ -16,6 +16,7 @@ from services.tap.facts import Facts
 from services.tap.framing import framing_of
 from services.tap.reading import Reading
 from services.tap.record import Outcome, RecordBuilder, Start
+from services.tap.structured import Judge, form_of
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -58,18 +59,28 @@ class Meter:
         bursts: Bursts,
         keep: Callable[[RequestRecord], None],
         on_failure: Callable[[Exception], None],
+        on_judged: Callable[[str, bool], None] = lambda _model, _valid: None,
     ) -> None:
+        """`on_judged(model, valid)`: whether an answer had the form that was asked for."""
         self.figures = figures
         self.on_failure = on_failure
         self.broken = False
         self.id = ""
         self._bursts = bursts
         self._keep = keep
+        self._on_judged = on_judged
+        self._body = b""
+        self._judge: Judge | None = None
         self._builder: RecordBuilder | None = None
         self._generation: Generation | None = None
         self._reading: Reading | None = None
         self._status = 0
         self._concurrent = 0
+
+    @_guarded
+    def asked(self, body: object) -> None:
+        """Note what the client asks, where all of it is at hand; it is looked into once the answer is on its way."""
+        self._body = body if isinstance(body, bytes) else b""
 
     @_guarded
     def sent(self, generation: Generation, route: str, model: str, runtime: str, time_s: float) -> None:
@@ -96,6 +107,10 @@ class Meter:
             self.figures.unmeasured += 1
         else:
             self._reading = Reading(framing, self._generation.dialect())
+            if status < 400 and (form := form_of(self._body)):
+                self._judge = Judge(form)
+                self._reading.listener = self._judge.hear
+        self._body = b""
 
     @_guarded
     def data(self, data: bytes) -> None:
@@ -127,4 +142,7 @@ class Meter:
         if builder.start.model == UNNAMED and facts.model:
             builder.start = builder.start._replace(model=plain_name(facts.model))
         self._bursts.add(self.id, builder.start.model, Phase.PHASE_ENDED, groups)
+        if self._judge is not None and outcome is Outcome.COMPLETE:
+            for valid in self._judge.verdicts(facts.finish_reason):
+                self._on_judged(builder.start.model, valid)
         self._keep(builder.finish(end_s, self._status, facts, outcome, streamed=streamed))

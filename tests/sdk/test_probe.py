@@ -113,7 +113,7 @@ def test_a_task_is_told_as_the_accuracy_proxy(door: EarDoor, probe: Probe) -> No
     probe.task("org/tiny:q4", 2)
     door.wait_for(lambda: bool(door.events), "the score")
     (event,) = door.events
-    assert (event["source"], event["fields"]) == ("model:org/tiny:q4", {"accuracy_proxy": 1.0})
+    assert (event["source"], event["fields"]) == ("model:org/tiny:q4", {"accuracy_proxy[type=score]": 1.0})
     wait_until(lambda: probe.dropped == 1, 5, "the score beyond 1 to be dropped")
 
 

@@ -48,7 +48,7 @@ def test_a_generation_is_told_from_its_prompt_to_its_end() -> None:
     assert (record.finish_reason, record.runtime) == ("stop", "webllm")
     assert record.itl_max_ms == pytest.approx(record.e2e_ms - record.ttft_ms)
     assert record.itl_max_ms > 20
-    assert door.events[0]["fields"] == {"accuracy_proxy": 0.5}
+    assert door.events[0]["fields"] == {"accuracy_proxy[type=score]": 0.5}
 
 
 def test_text_that_is_handed_by_mistake_is_not_sent() -> None:
