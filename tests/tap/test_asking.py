@@ -197,6 +197,11 @@ async def asking_tap(tapped: Tapped) -> AsyncIterator[Tapped]:
     set_value(tapped.stack, "tap.ask_logprobs", 0)
 
 
+async def asked_of(tapped: Tapped) -> list[list[str]]:
+    """The members of the requests that the runtime saw; the tap's own looks at it are none."""
+    return [one["asked"] for one in (await tapped.seen())["seen"] if "asked" in one]
+
+
 @pytest.mark.parametrize("name", sorted(OBEYING))
 async def test_the_client_sees_the_plain_answer_and_the_record_has_counts_and_entropy(
     asking_tap: Tapped, name: str
@@ -214,7 +219,7 @@ async def test_the_client_sees_the_plain_answer_and_the_record_has_counts_and_en
             got = await answer.read(), dict(answer.headers)
         record = await asking_tap.record()
         records.append(record)
-        return *got, (await asking_tap.seen())["seen"][-1]["asked"]
+        return *got, (await asked_of(asking_tap))[-1]
 
     records: list[Any] = []
     assert await through() == (direct, head, ["model", "stream"])  # a plain one, to learn from
@@ -240,19 +245,16 @@ async def test_a_runtime_that_refuses_is_asked_once_more_unchanged_and_remembere
         await asking_tap.record()
         return answer.status
 
-    async def asked() -> list[list[str]]:
-        return [one["asked"] for one in (await asking_tap.seen())["seen"] if "asked" in one]
-
     url = asking_tap.url + "/v1/chat/completions"
     plain, counts = ["model", "stream"], ["model", "stream", "stream_options"]
     both = ["logprobs", "model", "stream", "stream_options", "top_logprobs"]
     assert await ask() == 200
-    assert (await asked())[-1] == plain  # learned from
+    assert (await asked_of(asking_tap))[-1] == plain  # learned from
     assert await ask() == 200
-    assert (await asked())[-2:] == [both, plain]  # refused, sent again
+    assert (await asked_of(asking_tap))[-2:] == [both, plain]  # refused, sent again
     assert await ask() == 200
-    assert (await asked())[-1] == counts
+    assert (await asked_of(asking_tap))[-1] == counts
     # What the client itself did wrong is told to it, and says nothing of the runtime.
     assert await ask(refuses=["model"]) == 400
     assert await ask() == 200
-    assert (await asked())[-1] == counts
+    assert (await asked_of(asking_tap))[-1] == counts
