@@ -10,6 +10,26 @@ import {SlotCounter, quantile} from './slots.js';
 const BARS = 120;
 const MINUTE_S = 60;
 const SHORT_EVENT_MS = 16;
+const KEY = 'wfmon.detail';
+
+/** How much is drawn, as the person chose it in this browser. @returns {'auto'|number} */
+function remembered() {
+    try {
+        const level = Number(localStorage.getItem(KEY) ?? NaN);
+        return LEVELS[level] ? level : 'auto';
+    } catch {
+        return 'auto';
+    }
+}
+
+/** @param {'auto'|number} choice */
+function remember(choice) {
+    try {
+        localStorage.setItem(KEY, String(choice));
+    } catch {
+        // Storage is switched off: the choice lasts as long as the page.
+    }
+}
 
 export class FrameMeter extends EventTarget {
     /** @param {import('./bridge.js').Bridge} bridge @param {import('./motion.js').Motion} motion */
@@ -18,8 +38,9 @@ export class FrameMeter extends EventTarget {
         this.bridge = bridge;
         this.counter = new SlotCounter();
         this.detail = new DetailLevel();
-        this.automatic = true;
-        this.chosen = 0;
+        const chosen = remembered();
+        this.automatic = chosen === 'auto';
+        this.chosen = chosen === 'auto' ? 0 : chosen;
         this.motion = motion;
         /** @type {{work_ms: number, slots: number}[]} */
         this.bars = [];
@@ -97,7 +118,7 @@ export class FrameMeter extends EventTarget {
             };
             this.minute = [...this.minute.slice(1 - MINUTE_S), {slots: this.slots, dropped: this.dropped}];
             this.report();
-            this.detail.see(this.worst, now_ms / 1000);
+            this.judge(now_ms / 1000);
             this.setRate();
         }
         this.work_ms = [];
@@ -107,6 +128,15 @@ export class FrameMeter extends EventTarget {
         this.band = {work_ms: [], slots: 0, dropped: 0};
         this.second_ms = now_ms;
         this.bridge.take({type: 'second'});
+    }
+
+    /** Fires `mitigation` where the level changes what is drawn. @param {number} now_s */
+    judge(now_s) {
+        const before = this.detail.level, seen = this.worst;
+        const after = this.detail.see(seen, now_s);
+        if (after === before || !this.automatic) return;
+        const missed_ratio = seen.slots ? seen.dropped / seen.slots : 0;
+        this.dispatchEvent(new CustomEvent('mitigation', {detail: {before, after, missed_ratio, work_p95_ms: seen.work_p95_ms}}));
     }
 
     /** CONTRACTS §1, class ui. What was not measured in this second is left out. */
@@ -150,6 +180,7 @@ export class FrameMeter extends EventTarget {
     choose(choice) {
         this.automatic = choice === 'auto';
         if (choice !== 'auto') this.chosen = choice;
+        remember(choice);
         this.setRate();
         this.dispatchEvent(new Event('rate'));
     }

@@ -30,6 +30,8 @@ const events = new Events(api, state);
 const motion = new Motion();
 const context = new Context(bridge, state, events, api, motion);
 context.frames = new FrameMeter(bridge, motion);
+// A mitigation is logged where everybody sees it; whether that succeeds changes nothing here.
+context.frames.addEventListener('mitigation', (event) => { api.ask('page/detail', /** @type {CustomEvent} */ (event).detail).catch(() => {}); });
 context.table = (id) => openTable(context, id);
 const commands = () => commandsOf(context, () => openPalette(commands()));
 

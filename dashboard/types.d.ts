@@ -105,6 +105,8 @@ export interface LaneFigures {
     /** Above `burst_tps` now. */
     bursts: boolean;
     burst_tps: number;
+    /** Tokens that a lightning stands for. */
+    per_spark: number;
     last_rate: number;
     last_us: number;
     ttft_ms: number;

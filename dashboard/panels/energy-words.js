@@ -29,7 +29,8 @@ export function laneSentence(lane, context) {
     const energy = context.bridge.latest.one('model.energy', `model:${lane.model}`);
     const {state} = laneWords(lane, context);
     const rate = lane.tps === lane.tps ? `${lane.tps.toFixed(0)} tokens a second` : 'no tokens now';
-    return `${lane.model}: ${state}, ${rate}, energy ${energy === energy ? energy.toFixed(2) : 'not measured'}.`;
+    const merged = lane.per_spark > 1 ? `, each lightning is ×${lane.per_spark}` : '';
+    return `${lane.model}: ${state}, ${rate}${merged}, energy ${energy === energy ? energy.toFixed(2) : 'not measured'}.`;
 }
 
 /** @param {any} found @returns {{title: string, rest: string[], metric: string}} */

@@ -38,7 +38,7 @@ export default {
     /** @param {HTMLElement} host @param {Context} context */
     mount(host, context) {
         const {bridge, state, motion} = context;
-        const legend = el('ul', {class: 'energy-legend', 'aria-label': 'What is drawn'}, ...LEGEND.map(([kind, words]) => el('li', {}, el('span', {class: `key ${kind}`, 'aria-hidden': 'true'}), el('span', {}, words))), el('li', {class: 'detail', hidden: true}));
+        const legend = el('ul', {class: 'energy-legend', 'aria-label': 'What is drawn'}, ...LEGEND.map(([kind, words]) => el('li', {}, el('span', {class: `key ${kind}`, 'aria-hidden': 'true'}), el('span', {}, words))), el('li', {class: 'detail', hidden: true}, el('span'), el('button', {class: 'plain', type: 'button', on: {click: () => context.frames?.choose(0)}}, 'Draw all')));
         const canvas = el('canvas', {role: 'img', 'aria-label': 'Energy: waiting for tokens', tabindex: '0'});
         const labels = el('ul', {class: 'lanes', 'aria-label': 'Models'});
         const more = el('p', {class: 'more-lanes', hidden: true}), said = el('p', {class: 'hidden', role: 'status'});
@@ -112,7 +112,7 @@ function tellDetail(legend, {lanes, per_dot, level}) {
     item('in-step').hidden = item('opposed').hidden = lanes.length < 2;
     const detail = item('detail');
     detail.hidden = !level;
-    text(detail, level ? `detail ${LEVELS[level].name}: ${level === 2 ? 'still, the page has no time for motion' : 'fewer marks, the page is busy'}` : '');
+    text(/** @type {Element} */ (detail.firstElementChild), level ? `detail ${LEVELS[level].name}: ${level === 2 ? 'still, the page has no time for motion' : 'fewer marks, the page is busy'}` : '');
 }
 
 /** A lane's name is a button: focus or touch shows its newest token's evidence. @param {import('../bridge.js').Bridge} bridge */

@@ -76,7 +76,9 @@ function rateControl({frames}) {
     const select = el('select', {id: 'rate', 'aria-label': 'How often panels are redrawn'},
         el('option', {value: 'auto'}, 'as often as fits'), ...LEVELS.map(({hz}, level) => el('option', {value: String(level)}, hz === 2 ? 'twice a second' : `${hz} a second`)));
     select.addEventListener('change', () => frames?.choose(select.value === 'auto' ? 'auto' : Number(select.value)));
-    frames?.addEventListener('rate', () => { select.value = frames.automatic ? 'auto' : String(frames.chosen); });
+    const draw = () => { if (frames) select.value = frames.automatic ? 'auto' : String(frames.chosen); };
+    frames?.addEventListener('rate', draw);
+    draw();
     return el('label', {class: 'quiet rate'}, 'redrawn ', select);
 }
 

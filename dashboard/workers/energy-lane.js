@@ -102,7 +102,7 @@ export class Lane {
         this.pending += count;
         const rate = this.rate(time_us);
         this.lastRate = rate;
-        if (this.pending >= Math.ceil(rate / MERGE_ABOVE_TPS)) {
+        if (this.pending >= Lane.merged(rate)) {
             this.strokes.push({at_us: time_us, tokens: this.pending, gap_ms: gap_us / 1000 / count});
             this.pending = 0;
         }
@@ -152,6 +152,9 @@ export class Lane {
 
     /** The rate of now; NaN while no request flows. @param {number} now_us */
     rateNow(now_us) { return this.open ? this.rate(now_us) : NaN; }
+
+    /** How many tokens a lightning stands for at a rate. @param {number} tps */
+    static merged(tps) { return Math.max(1, Math.ceil(tps / MERGE_ABOVE_TPS)); }
 
     /** @param {number} now_us */
     bursts(now_us) { return this.rateNow(now_us) > this.burst_tps; }

@@ -248,7 +248,7 @@ export class Energy {
             lag_ms: quantile(this.lags_ms, 0.95), still: this.still, level: this.level, per_dot: this.per_dot,
             work_p95_ms: quantile(this.work_ms, 0.95), slots: this.fresh_slots, dropped: this.fresh_dropped,
             lanes: lanes.map((lane, at) => ({
-                model: lane.model, middle: areas[at].middle, state: lane.state(now_us), tps: lane.rateNow(now_us), bursts: lane.bursts(now_us), burst_tps: lane.burst_tps,
+                model: lane.model, middle: areas[at].middle, state: lane.state(now_us), tps: lane.rateNow(now_us), bursts: lane.bursts(now_us), per_spark: Lane.merged(lane.rateNow(now_us) || 0), burst_tps: lane.burst_tps,
                 last_rate: lane.lastRate, last_us: lane.last_us, ttft_ms: lane.ttft_ms, waiting_ms: lane.waiting ? (now_us - lane.waiting.from_us) / 1000 : NaN,
                 requests: [...lane.running].map(([id, {begun_us, first_us, tokens}]) => ({id, begun_us, first_us, tokens})),
                 stalled_ms: lane.state(now_us) === 'stalled' ? (now_us - lane.last_us) / 1000 : NaN,

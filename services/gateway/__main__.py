@@ -30,6 +30,7 @@ from services.gateway.middleware import Doorkeeper
 from services.gateway.otlp_door import OtlpDoor
 from services.gateway.own_metrics import SOURCE, report
 from services.gateway.own_tables import OwnTables
+from services.gateway.page_api import PageApi
 from services.gateway.requests_api import RequestsApi
 from services.gateway.server import HttpDoor
 from services.gateway.session_store import SessionRow, SessionStore
@@ -78,7 +79,7 @@ async def gateway(ctx: ServiceContext) -> AsyncIterator[None]:
     health = HealthWatch(ctx, OWNERS)
     routes = [
         *metrics.routes(), *requests.routes(), *settings.routes(), *access.routes(), *ingest.routes(),
-        *tokens.routes(), health.route(),
+        *tokens.routes(), *PageApi(ctx.emit, ctx.audit).routes(), health.route(),
         web.get("/ws", ws.handle), web.get("/sse", sse.handle),
     ]  # fmt: skip
     http = HttpDoor(make_app(doorkeeper.guard, routes, files), slow, on_close=(ws.close, sse.close))
