@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import grpc
 from wfmonitor.v1.event_pb2 import Event
 from wfmonitor.v1.health_pb2 import Health
 from wfmonitor.v1.metrics_service_pb2_grpc import add_MetricsServiceServicer_to_server
@@ -25,7 +26,7 @@ from services.aggregator.events import EventMemory
 from services.aggregator.history import History
 from services.aggregator.inbox import Position
 from services.aggregator.ingest import JOURNAL, Ingest
-from services.aggregator.joules.hearing import hear_joules
+from services.aggregator.joules.hearing import Joules
 from services.aggregator.keeper import Keeper
 from services.aggregator.live import LiveComposer
 from services.aggregator.models import Models
@@ -122,7 +123,13 @@ async def aggregator(ctx: ServiceContext) -> AsyncIterator[None]:
         healths=lambda: composer.healths,
         storage=lambda: figures.storage(keeper.limits),
     )
-    await ctx.serve(lambda server: add_MetricsServiceServicer_to_server(MetricsApi(answers), server))
+    joules = Joules(ctx, rings, recording, store.db, spread.cost)
+
+    def add_services(server: grpc.aio.Server) -> None:
+        add_MetricsServiceServicer_to_server(MetricsApi(answers), server)
+        joules.serve(server)
+
+    await ctx.serve(add_services)
     ctx.settings.on_change("storage.", on_limits)
     store.on_quarantine = lambda what: tell_quarantine(ctx, what)
     if store.quarantined is not None:
@@ -135,7 +142,7 @@ async def aggregator(ctx: ServiceContext) -> AsyncIterator[None]:
     ctx.subscribe([topics.PROCESSES], spread.on_processes)
     models = Models(ctx, store, recording, spread.tokens)
     ctx.subscribe([topics.REQUESTS], spread.on_request)
-    hear_joules(ctx, rings, models.board, spread.cost)
+    joules.listen(models.board)
     ingest.meet_again()
     attend()
     ctx.spawn(keeper.run(), "keep the store in shape")
@@ -148,6 +155,7 @@ async def aggregator(ctx: ServiceContext) -> AsyncIterator[None]:
         await ingest.close()
         await models.save()
         await recorder.flush()
+        await joules.close()
         store.close()
 
 

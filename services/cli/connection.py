@@ -11,7 +11,12 @@ from bus.home import Home
 from services.cli.errors import CliError, NotRunning
 from services.cli.supervisor import START_HINT, Supervisor
 
-_OWNERS = {"MetricsService": "aggregator", "SettingsService": "governance", "RequestsService": "tap"}
+_OWNERS = {
+    "MetricsService": "aggregator",
+    "SettingsService": "governance",
+    "RequestsService": "tap",
+    "EnergyService": "aggregator",
+}
 CHANNEL_OPTIONS = (
     ("grpc.enable_http_proxy", 0),
     ("grpc.initial_reconnect_backoff_ms", 50),

@@ -28,6 +28,7 @@ COMMANDS = (
     Command("watch", "print values as they come", "watch"),
     Command("query", "print recorded values", "query"),
     Command("requests", "what was asked of models, and why it was slow", "requests"),
+    Command("energy", "joules and money by day and model", "energy"),
     Command("tap", "lead programs through the tap, test it, set its routes", "tap"),
     Command("settings", "list, change and undo settings", "settings"),
     Command("audit", "who changed what, and whether the record is whole", "audit"),

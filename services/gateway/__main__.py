@@ -46,6 +46,7 @@ OWNERS = {
     "wfmonitor.v1.MetricsService": "aggregator",
     "wfmonitor.v1.SettingsService": "governance",
     "wfmonitor.v1.RequestsService": "tap",
+    "wfmonitor.v1.EnergyService": "aggregator",
 }
 
 OWN_SERIES = {
@@ -66,7 +67,7 @@ async def gateway(ctx: ServiceContext) -> AsyncIterator[None]:
     slow = SlowClients(monotonic_s, min(MAX_SILENT, raise_descriptor_limit() // 2))
     doorkeeper = Doorkeeper(keyring, slow, ctx.log)
     metrics = MetricsApi(ctx.channel("aggregator"), metrics_of)
-    requests = RequestsApi(ctx.channel("tap"))
+    requests = RequestsApi(ctx.channel("tap"), ctx.channel("aggregator"))
     settings = SettingsApi(ctx.channel("governance"), ctx.settings, metrics_of)
     hub = LiveHub(lambda handler: subscribe_live(ctx, handler), metrics.key_frame, monotonic_s)
     access = AccessApi(ctx, keyring, store)

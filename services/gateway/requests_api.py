@@ -6,6 +6,8 @@ import grpc
 from aiohttp import web
 from google.protobuf.message import Message
 from wfmonitor.v1 import requests_service_pb2 as pb
+from wfmonitor.v1.energy_service_pb2 import ListEnergyDaysRequest
+from wfmonitor.v1.energy_service_pb2_grpc import EnergyServiceStub
 from wfmonitor.v1.requests_service_pb2_grpc import RequestsServiceStub
 
 from services.gateway.metrics_api import TIMEOUT_S, json_response
@@ -14,10 +16,11 @@ from services.gateway.proto_json import to_plain
 
 
 class RequestsApi:
-    """Handlers of /api/v1/requests."""
+    """Handlers of /api/v1/requests and /api/v1/energy."""
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
-        self._ask = RequestsServiceStub(channel)
+    def __init__(self, tap: grpc.aio.Channel, aggregator: grpc.aio.Channel) -> None:
+        self._ask = RequestsServiceStub(tap)
+        self._energy = EnergyServiceStub(aggregator)
 
     def routes(self) -> list[web.RouteDef]:
         """The addresses answered here."""
@@ -25,6 +28,7 @@ class RequestsApi:
             web.get("/api/v1/requests", self.list),
             web.get("/api/v1/requests/{id}", self.get),
             web.get("/api/v1/routes", self.ways),
+            web.get("/api/v1/energy", self.energy),
         ]
 
     async def list(self, request: web.Request) -> web.Response:
@@ -50,6 +54,13 @@ class RequestsApi:
         """Where the tap leads requests: what was set, and the runtimes that were found."""
         Params(request, ())
         return json_response(to_plain(await self._ask.ListRoutes(pb.ListRoutesRequest(), timeout=TIMEOUT_S)))
+
+    async def energy(self, request: web.Request) -> web.Response:
+        """Joules by day and model, newest day first, of 7 `days` or so many. Without a tariff money is null."""
+        params = Params(request, ("days",))
+        asked = ListEnergyDaysRequest(days=params.integer("days", 7, 1, 366))
+        answer = await self._energy.ListEnergyDays(asked, timeout=TIMEOUT_S)
+        return json_response({**measured(answer), "shares": [measured(one) for one in answer.shares]})
 
 
 def measured(record: Message) -> dict[str, Any]:

@@ -9,14 +9,12 @@ from typing import NamedTuple
 from services.aggregator.joules.activity import Activity
 from services.aggregator.joules.idle import IdleLevel
 from services.aggregator.joules.integral import Piece
-from services.aggregator.joules.split import Split, Use, least_sure, split
+from services.aggregator.joules.split import Split, Use, mainly, split
 
 GPU, PACKAGE = "gpu", "package"
 Sums = defaultdict[str, float]
 # Joules a token are of the last minute: a shorter span jumps with each request's prompt.
 PER_TOKEN_S = 60
-# A share of a request's joules found less surely than the rest counts from here on.
-_MATTERS = 0.05
 # A request whose power was not measured for more of its time has no joules.
 _MOST_MISSED = 0.05
 
@@ -54,8 +52,7 @@ class Bill:
     @property
     def attribution(self) -> str:
         """How they were found: the least sure way that gave 5 % of them."""
-        total = sum(self.joules.values())
-        return least_sure(label for label, joules in self.joules.items() if joules > _MATTERS * total)
+        return mainly(self.joules)
 
 
 class Account:
@@ -64,6 +61,8 @@ class Account:
     def __init__(self, activity: Activity) -> None:
         self.models: defaultdict[tuple[str, str, str], float] = defaultdict(float)
         """(model, gpu or package, attribution) → joules."""
+        self.tokens: defaultdict[tuple[str, str, str], float] = defaultdict(float)
+        """The same keys → output tokens; those of a second stand with the first way its joules were found."""
         self.split: defaultdict[tuple[str, str], float] = defaultdict(float)
         """(device, models | other | idle) → joules."""
         self.idle: dict[str, IdleLevel] = {}
@@ -82,7 +81,7 @@ class Account:
         for device, piece in sorted(second.pieces.items()):  # GPUs stand before packages: "g" before "p"
             out = second.off_gpu if kind_of(device) == GPU else got.keys()
             use = _with(second.uses.get(device, Use()), tokens, running, out)
-            self._add(device, self._shares(device, piece, use, second.quiet.get(device, False)), got)
+            self._add(device, self._shares(device, piece, use, second.quiet.get(device, False)), tokens, got)
         measured = any(piece.covered_s > 0.5 for piece in second.pieces.values())
         for id_, request in by_request.items():
             weights = tokens if tokens[request.model] else running
@@ -100,9 +99,12 @@ class Account:
         level.observe(piece, quiet)
         return split(piece.joules, level.joules(piece), not math.isnan(level.watts), use)
 
-    def _add(self, device: str, shares: Split, got: dict[str, Sums]) -> None:
+    def _add(self, device: str, shares: Split, tokens: Sums, got: dict[str, Sums]) -> None:
         for model, share in shares.models.items():
-            self.models[model, kind_of(device), share.attribution] += share.joules
+            key = (model, kind_of(device), share.attribution)
+            self.models[key] += share.joules
+            if model not in got:
+                self.tokens[key] += tokens.get(model, 0.0)
             got.setdefault(model, Sums(float))[share.attribution] += share.joules
             self.split[device, "models"] += share.joules
         self.split[device, "other"] += shares.other

@@ -1,35 +1,91 @@
-"""The joules' ears and mouth on the bus."""
+"""The joules on the bus and in the service: what they hear, tell, keep and answer."""
 
+import asyncio
+import time
 from collections.abc import Callable
 
+import grpc
+from wfmonitor.v1.energy_service_pb2_grpc import add_EnergyServiceServicer_to_server
 from wfmonitor.v1.request_pb2 import RequestCost, RequestRecord, TokenBurst
 
 from bus import topics
+from bus.clock import boot_us, until_beat_s
 from bus.context import ServiceContext
+from bus.database import Database
+from bus.tariff import tariff_of
 from services.aggregator.energy.board import Board
+from services.aggregator.joules.api import EnergyApi, day_of
+from services.aggregator.joules.days import DayBook, DayRow
 from services.aggregator.joules.voice import JoulesVoice
+from services.aggregator.recording import Recording
 from services.aggregator.rings import Rings
 
+_WRITE_EVERY_S = 60
 
-def hear_joules(
-    ctx: ServiceContext, rings: Rings, board: Board, show: Callable[[RequestRecord, RequestCost], None]
-) -> JoulesVoice:
-    """Listen to tokens and requests, tell energy and costs; `show` gets each record with its cost.
 
-    `board` knows the mean E(t) of a request, which is told with its joules.
-    """
+class Joules:
+    """`show` gets each record with its cost."""
 
-    def tell(record: RequestRecord, cost: RequestCost) -> None:
-        ctx.publish(topics.request_cost(cost.model), cost)
-        show(record, cost)
+    def __init__(
+        self,
+        ctx: ServiceContext,
+        rings: Rings,
+        recording: Recording,
+        database: Database,
+        show: Callable[[RequestRecord, RequestCost], None],
+    ) -> None:
+        self._ctx = ctx
+        self._show = show
+        self._recording = recording
+        self._board: Board | None = None
+        self._voice = JoulesVoice(rings, ctx.samples, self._tell, self._energy_mean)
+        self._book = DayBook(database, self._voice.account)
 
-    joules = JoulesVoice(rings, ctx.samples, tell, lambda record: board.energy_mean(record.id))
+    def serve(self, server: grpc.aio.Server) -> None:
+        """Answer EnergyService."""
+        api = EnergyApi(self._read, lambda: tariff_of(self._ctx.settings))
+        add_EnergyServiceServicer_to_server(api, server)
 
-    def on_tokens(_topic: str, payload: bytes) -> None:
-        if joules.powered:
-            joules.on_tokens(TokenBurst.FromString(payload))
+    def listen(self, board: Board) -> None:
+        """Hear tokens and requests, and work once a second; `board` knows the mean E(t) of a request."""
+        self._board = board
+        self._ctx.subscribe([topics.TOKENS], self._on_tokens)
+        self._ctx.subscribe([topics.REQUESTS], self._on_request)
+        self._ctx.spawn(self._run(), "energy by model and request")
 
-    ctx.subscribe([topics.TOKENS], on_tokens)
-    ctx.subscribe([topics.REQUESTS], lambda _topic, payload: joules.on_request(RequestRecord.FromString(payload)))
-    ctx.spawn(joules.run(), "energy by model and request")
-    return joules
+    async def close(self) -> None:
+        """Keep what came since the last minute."""
+        await self._write()
+
+    async def _run(self) -> None:
+        seconds = 0
+        while True:
+            await asyncio.sleep(until_beat_s())
+            if self._book.day_ended(day_of(time.time())):
+                await self._write()
+            self._voice.tick(boot_us())
+            seconds += 1
+            if seconds % _WRITE_EVERY_S == 0:
+                await self._write()
+
+    def _energy_mean(self, record: RequestRecord) -> float | None:
+        return None if self._board is None else self._board.energy_mean(record.id)
+
+    def _tell(self, record: RequestRecord, cost: RequestCost) -> None:
+        self._ctx.publish(topics.request_cost(cost.model), cost)
+        self._show(record, cost)
+
+    def _on_tokens(self, _topic: str, payload: bytes) -> None:
+        if self._voice.powered:
+            self._voice.on_tokens(TokenBurst.FromString(payload))
+
+    def _on_request(self, _topic: str, payload: bytes) -> None:
+        self._voice.on_request(RequestRecord.FromString(payload))
+
+    async def _write(self) -> None:
+        allowed = self._recording.allows("gpu.energy_split_j") and self._recording.allows("model.energy_j")
+        await self._book.write(day_of(time.time()), allowed=allowed)
+
+    async def _read(self, from_day: str) -> list[DayRow]:
+        await self._write()
+        return await self._book.read(from_day)

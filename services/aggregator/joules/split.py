@@ -1,11 +1,12 @@
 """Whose energy one second of a device was: models, others, idle. Their sum is the device's (CONTRACTS §1, "Joules")."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 MEASURED, SHARED, UNKNOWN = "measured", "shared", "unknown"
+_MATTERS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def _by(weights: Mapping[str, float], joules: float, label: str) -> dict[str, Sh
     return {name: Share(joules * weight / total, label) for name, weight in weights.items() if weight > 0}
 
 
-def least_sure(labels: Iterable[str]) -> str:
-    """Return the label that says least of several; "" of none."""
-    found = set(labels)
-    return next((label for label in (UNKNOWN, SHARED, MEASURED) if label in found), "")
+def mainly(joules: Mapping[str, float]) -> str:
+    """Return how a sum of attribution → joules was found: the least sure way that gave 5 % of it; "" of nothing."""
+    least = _MATTERS * sum(joules.values())
+    return next((label for label in (UNKNOWN, SHARED, MEASURED) if joules.get(label, 0.0) > least), "")

@@ -2,13 +2,12 @@
 keeps them. Where no power is measured it looks for some once a second and does nothing else.
 """
 
-import asyncio
 from collections.abc import Callable
 
 from wfmonitor.v1.request_pb2 import RequestCost, RequestRecord, TokenBurst
 from wfmonitor.v1.sample_pb2 import RateGroup
 
-from bus.clock import boot_us, until_beat_s, wall_us
+from bus.clock import boot_us, wall_us
 from bus.resolution import digits_of, told
 from bus.samples import SampleProducer, SampleTable
 from bus.series import Series
@@ -59,12 +58,6 @@ class JoulesVoice:
     def on_request(self, record: RequestRecord) -> None:
         """A request ended."""
         self._costs.heard(record, self.powered)
-
-    async def run(self) -> None:
-        """Go on for as long as the service lives."""
-        while True:
-            await asyncio.sleep(until_beat_s())
-            self.tick(boot_us())
 
     def tick(self, now_us: int) -> None:
         """Close the seconds that everybody has passed, and tell."""

@@ -12,10 +12,13 @@ import numpy as np
 import pytest
 import zmq
 from wfmonitor.v1 import metrics_service_pb2 as pb
+from wfmonitor.v1.energy_service_pb2 import ListEnergyDaysRequest
+from wfmonitor.v1.energy_service_pb2_grpc import EnergyServiceStub
 from wfmonitor.v1.request_pb2 import Phase, RequestCost, RequestRecord, TokenBurst
 
 from bus import topics
 from bus.clock import boot_us, wall_us
+from bus.rpc import open_channel
 from bus.transport import Publisher
 from services.aggregator.joules.voice import LAG_S
 from tests.aggregator import room as rooms
@@ -76,6 +79,24 @@ def publishing(room: Room) -> Iterator[Publisher]:
         context.term()
 
 
+async def days_outlive_the_service(room: Room) -> None:
+    async def shares() -> dict[tuple[str, str], float]:
+        async with open_channel(room.home, "aggregator") as channel:
+            asked = EnergyServiceStub(channel).ListEnergyDays(ListEnergyDaysRequest(), wait_for_ready=True, timeout=60)
+            answer = await asked
+        assert not answer.HasField("tariff_per_kwh")
+        assert not any(share.HasField("money") for share in answer.shares)
+        return {(share.kind, share.name): share.joules for share in answer.shares}
+
+    before = await shares()
+    assert before["model", MODEL] > 2000
+    room.stop("aggregator")
+    room.start("aggregator")
+    after = await shares()
+    assert after["model", MODEL] >= before["model", MODEL]
+    assert after.keys() == before.keys()
+
+
 async def rows(room: Room, metric: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Series → (times on the boot clock in seconds, values), all that is held."""
     request = pb.QueryRangeRequest(selector=pb.Selector(metric=metric), start_us=0)
@@ -130,3 +151,4 @@ async def test_models_and_the_rest_are_the_gpus_power_over_time(room: Room) -> N
     total = sum(values[-1] for _, values in models.values())
     assert total == pytest.approx(sum(values[-1] for name, (_, values) in split.items() if "models" in name), rel=1e-6)
     assert cost.joules == pytest.approx(total, rel=0.01)
+    await days_outlive_the_service(room)
