@@ -15,13 +15,14 @@ MODEL = "asks-for-json"
 ASKED = {"model": MODEL, "stream": True, "response_format": {"type": "json_object"}}
 
 
+def batches(ear: Ear) -> list[SampleBatch]:
+    """What the tap itself told of the model."""
+    told = [SampleBatch.FromString(payload) for topic, payload in ear.messages if topic.startswith(topics.SAMPLES)]
+    return [batch for batch in told if (batch.producer, batch.source) == ("tap", f"model:{MODEL}")]
+
+
 def scores(ear: Ear) -> list[float]:
-    found = []
-    for topic, payload in ear.messages:
-        if topic.startswith(topics.sample(f"model:{MODEL}")):
-            batch = SampleBatch.FromString(payload)
-            found += list(batch.values)
-    return found
+    return [value for batch in batches(ear) for value in batch.values]
 
 
 async def test_json_that_was_asked_for_is_scored_and_the_stream_is_untouched(tapped: Tapped) -> None:
@@ -36,8 +37,7 @@ async def test_json_that_was_asked_for_is_scored_and_the_stream_is_untouched(tap
                     answers.append(await answer.read())
             assert answers[0] == answers[1]
         ear.wait_for(lambda _: scores(ear) == [1.0, 0.0], 30, "both scores")
-        told = next(payload for topic, payload in ear.messages if topic.startswith(topics.sample(f"model:{MODEL}")))
-        (series,) = SampleBatch.FromString(told).series
+        (series,) = batches(ear)[0].series
         assert series.metric == "model.accuracy_proxy"
         assert [(label.name, label.value) for label in series.labels] == [("type", "structured")]
         assert all(b"no json" not in payload for _, payload in ear.messages)
