@@ -1,8 +1,11 @@
 """Joules as money, at the person's own tariff (CONTRACTS §1): absent without one."""
 
-from typing import NamedTuple
+from __future__ import annotations
 
-from bus.settings_mirror import SettingsMirror
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:  # the command line reads this too, and is not to wait for gRPC
+    from bus.settings_mirror import SettingsMirror
 
 JOULES_PER_KWH = 3.6e6
 

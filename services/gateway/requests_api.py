@@ -42,7 +42,13 @@ class RequestsApi:
             after_us=params.integer("after_us"),
         )
         answer = await self._ask.ListRequests(asked, timeout=TIMEOUT_S)
-        return json_response({"requests": [measured(one) for one in answer.requests], "total": answer.total})
+        return json_response(
+            {
+                "requests": [measured(one) for one in answer.requests],
+                "total": answer.total,
+                "terms": measured(answer.terms),
+            }
+        )
 
     async def get(self, request: web.Request) -> web.Response:
         """One request."""

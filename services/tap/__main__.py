@@ -64,7 +64,9 @@ async def tap(ctx: ServiceContext) -> AsyncIterator[None]:
             proxy = Proxy(upstreams, table, finder, new_meter, besides)
             door = Door(proxy)
             obey_routes(ctx, table, finder)
-            await ctx.serve(partial(add_RequestsServiceServicer_to_server, RequestsApi(store, figures, table)))
+            await ctx.serve(
+                partial(add_RequestsServiceServicer_to_server, RequestsApi(store, figures, table, ctx.settings))
+            )
             await door.serve(ctx.home.ports.tap)
             ending.push_async_callback(door.close)
             hear(ctx, keeper)

@@ -7,6 +7,9 @@ from wfmonitor.v1 import requests_service_pb2 as pb
 from wfmonitor.v1.request_pb2 import RequestRecord
 from wfmonitor.v1.requests_service_pb2_grpc import RequestsServiceServicer
 
+from bus.settings_mirror import SettingsMirror
+from bus.targets import targets_of
+from bus.tariff import tariff_of
 from services.tap.meter import Figures
 from services.tap.routes import RouteTable
 from services.tap.store import Store
@@ -19,10 +22,11 @@ _ORDERS = ("", "newest", "slowest")
 class RequestsApi(RequestsServiceServicer):
     """Answers from the store and from what runs now."""
 
-    def __init__(self, store: Store, figures: Figures, table: RouteTable) -> None:
+    def __init__(self, store: Store, figures: Figures, table: RouteTable, settings: SettingsMirror) -> None:
         self._store = store
         self._figures = figures
         self._table = table
+        self._settings = settings
 
     async def ListRequests(
         self,
@@ -45,7 +49,9 @@ class RequestsApi(RequestsServiceServicer):
         running = [record for record in self._running() if request.model in ("", record.model)]
         if request.before_us or request.after_us:
             running = []
-        return pb.ListRequestsResponse(requests=(running + ended)[:limit], total=total + len(running))
+        answer = pb.ListRequestsResponse(requests=(running + ended)[:limit], total=total + len(running))
+        answer.terms.CopyFrom(terms_of(self._settings))
+        return answer
 
     async def GetRequest(
         self, request: pb.GetRequestRequest, context: grpc.aio.ServicerContext[pb.GetRequestRequest, RequestRecord]
@@ -85,3 +91,16 @@ class RequestsApi(RequestsServiceServicer):
 
     def _running(self) -> list[RequestRecord]:
         return [builder.so_far() for builder in reversed(self._figures.under_way.values())]
+
+
+def terms_of(settings: SettingsMirror) -> pb.Terms:
+    """What requests are judged by, as it is set now."""
+    targets, tariff = targets_of(settings), tariff_of(settings)
+    terms = pb.Terms()
+    if targets.ttft_ms is not None:
+        terms.target_ttft_ms = targets.ttft_ms
+    if targets.tpot_ms is not None:
+        terms.target_tpot_ms = targets.tpot_ms
+    if tariff is not None:
+        terms.tariff_per_kwh, terms.currency = tariff
+    return terms

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import grpc
@@ -9,11 +10,14 @@ import pytest
 import zmq
 from google.protobuf.message import Message
 from wfmonitor.v1 import requests_service_pb2 as pb
+from wfmonitor.v1.control_pb2 import ControlChange
 from wfmonitor.v1.request_pb2 import RequestCost, RequestRecord
 
 from bus import topics
 from bus.clock import boot_us, wall_us
+from bus.settings_mirror import SettingsMirror
 from bus.transport import Publisher
+from services.tap.api import terms_of
 from tests.stack import Ear
 from tests.tap.conftest import Tapped, set_value, until
 
@@ -97,6 +101,20 @@ async def test_a_cost_reaches_the_record_in_the_list(tapped: Tapped, bus: Bus) -
     assert found is not None
     assert (found.joules, found.joules_attribution, found.energy_mean) == (42.0, "measured", 0.7)
     assert found.output_tokens == 3
+
+
+def test_the_list_says_by_what_requests_are_judged() -> None:
+    settings = SettingsMirror()
+
+    def set_all(*values: float | str) -> None:
+        keys = ("targets.ttft_ms", "targets.tpot_ms", "energy.tariff_per_kwh", "energy.currency")
+        for key, value in zip(keys, values, strict=True):
+            settings.apply(ControlChange(key=key, value=json.dumps(value)), "tap")
+
+    set_all(0.0, 0.0, 0.0, "EUR")
+    assert terms_of(settings) == pb.Terms(), "without a tariff there is no money, whatever its currency"
+    set_all(250.0, 0.0, 0.3, "EUR")
+    assert terms_of(settings) == pb.Terms(target_ttft_ms=250.0, tariff_per_kwh=0.3, currency="EUR")
 
 
 async def test_with_recording_off_a_probes_record_is_not_kept(tapped: Tapped, bus: Bus) -> None:

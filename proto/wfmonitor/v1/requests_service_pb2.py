@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from wfmonitor.v1 import request_pb2 as wfmonitor_dot_v1_dot_request__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#wfmonitor/v1/requests_service.proto\x12\x0cwfmonitor.v1\x1a\x1awfmonitor/v1/request.proto\"g\n\x13ListRequestsRequest\x12\r\n\x05limit\x18\x01 \x01(\r\x12\r\n\x05model\x18\x02 \x01(\t\x12\r\n\x05order\x18\x03 \x01(\t\x12\x11\n\tbefore_us\x18\x04 \x01(\x03\x12\x10\n\x08\x61\x66ter_us\x18\x05 \x01(\x03\"T\n\x14ListRequestsResponse\x12-\n\x08requests\x18\x01 \x03(\x0b\x32\x1b.wfmonitor.v1.RequestRecord\x12\r\n\x05total\x18\x02 \x01(\x04\"\x1f\n\x11GetRequestRequest\x12\n\n\x02id\x18\x01 \x01(\t\"Z\n\x05Route\x12\x0e\n\x06prefix\x18\x01 \x01(\t\x12\x10\n\x08upstream\x18\x02 \x01(\t\x12\x0f\n\x07runtime\x18\x03 \x01(\t\x12\r\n\x05\x66ound\x18\x04 \x01(\x08\x12\x0f\n\x07\x61nswers\x18\x05 \x01(\x08\"\x13\n\x11ListRoutesRequest\"9\n\x12ListRoutesResponse\x12#\n\x06routes\x18\x01 \x03(\x0b\x32\x13.wfmonitor.v1.Route2\x85\x02\n\x0fRequestsService\x12U\n\x0cListRequests\x12!.wfmonitor.v1.ListRequestsRequest\x1a\".wfmonitor.v1.ListRequestsResponse\x12J\n\nGetRequest\x12\x1f.wfmonitor.v1.GetRequestRequest\x1a\x1b.wfmonitor.v1.RequestRecord\x12O\n\nListRoutes\x12\x1f.wfmonitor.v1.ListRoutesRequest\x1a .wfmonitor.v1.ListRoutesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#wfmonitor/v1/requests_service.proto\x12\x0cwfmonitor.v1\x1a\x1awfmonitor/v1/request.proto\"g\n\x13ListRequestsRequest\x12\r\n\x05limit\x18\x01 \x01(\r\x12\r\n\x05model\x18\x02 \x01(\t\x12\r\n\x05order\x18\x03 \x01(\t\x12\x11\n\tbefore_us\x18\x04 \x01(\x03\x12\x10\n\x08\x61\x66ter_us\x18\x05 \x01(\x03\"x\n\x14ListRequestsResponse\x12-\n\x08requests\x18\x01 \x03(\x0b\x32\x1b.wfmonitor.v1.RequestRecord\x12\r\n\x05total\x18\x02 \x01(\x04\x12\"\n\x05terms\x18\x03 \x01(\x0b\x32\x13.wfmonitor.v1.Terms\"\xa9\x01\n\x05Terms\x12\x1b\n\x0etarget_ttft_ms\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x1b\n\x0etarget_tpot_ms\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x1b\n\x0etariff_per_kwh\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x10\n\x08\x63urrency\x18\x04 \x01(\tB\x11\n\x0f_target_ttft_msB\x11\n\x0f_target_tpot_msB\x11\n\x0f_tariff_per_kwh\"\x1f\n\x11GetRequestRequest\x12\n\n\x02id\x18\x01 \x01(\t\"Z\n\x05Route\x12\x0e\n\x06prefix\x18\x01 \x01(\t\x12\x10\n\x08upstream\x18\x02 \x01(\t\x12\x0f\n\x07runtime\x18\x03 \x01(\t\x12\r\n\x05\x66ound\x18\x04 \x01(\x08\x12\x0f\n\x07\x61nswers\x18\x05 \x01(\x08\"\x13\n\x11ListRoutesRequest\"9\n\x12ListRoutesResponse\x12#\n\x06routes\x18\x01 \x03(\x0b\x32\x13.wfmonitor.v1.Route2\x85\x02\n\x0fRequestsService\x12U\n\x0cListRequests\x12!.wfmonitor.v1.ListRequestsRequest\x1a\".wfmonitor.v1.ListRequestsResponse\x12J\n\nGetRequest\x12\x1f.wfmonitor.v1.GetRequestRequest\x1a\x1b.wfmonitor.v1.RequestRecord\x12O\n\nListRoutes\x12\x1f.wfmonitor.v1.ListRoutesRequest\x1a .wfmonitor.v1.ListRoutesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,15 +35,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTREQUESTSREQUEST']._serialized_start=81
   _globals['_LISTREQUESTSREQUEST']._serialized_end=184
   _globals['_LISTREQUESTSRESPONSE']._serialized_start=186
-  _globals['_LISTREQUESTSRESPONSE']._serialized_end=270
-  _globals['_GETREQUESTREQUEST']._serialized_start=272
-  _globals['_GETREQUESTREQUEST']._serialized_end=303
-  _globals['_ROUTE']._serialized_start=305
-  _globals['_ROUTE']._serialized_end=395
-  _globals['_LISTROUTESREQUEST']._serialized_start=397
-  _globals['_LISTROUTESREQUEST']._serialized_end=416
-  _globals['_LISTROUTESRESPONSE']._serialized_start=418
-  _globals['_LISTROUTESRESPONSE']._serialized_end=475
-  _globals['_REQUESTSSERVICE']._serialized_start=478
-  _globals['_REQUESTSSERVICE']._serialized_end=739
+  _globals['_LISTREQUESTSRESPONSE']._serialized_end=306
+  _globals['_TERMS']._serialized_start=309
+  _globals['_TERMS']._serialized_end=478
+  _globals['_GETREQUESTREQUEST']._serialized_start=480
+  _globals['_GETREQUESTREQUEST']._serialized_end=511
+  _globals['_ROUTE']._serialized_start=513
+  _globals['_ROUTE']._serialized_end=603
+  _globals['_LISTROUTESREQUEST']._serialized_start=605
+  _globals['_LISTROUTESREQUEST']._serialized_end=624
+  _globals['_LISTROUTESRESPONSE']._serialized_start=626
+  _globals['_LISTROUTESRESPONSE']._serialized_end=683
+  _globals['_REQUESTSSERVICE']._serialized_start=686
+  _globals['_REQUESTSSERVICE']._serialized_end=947
 # @@protoc_insertion_point(module_scope)

@@ -58,24 +58,69 @@ class ListRequestsResponse(_message.Message):
 
     REQUESTS_FIELD_NUMBER: _builtins.int
     TOTAL_FIELD_NUMBER: _builtins.int
+    TERMS_FIELD_NUMBER: _builtins.int
     total: _builtins.int
     @_builtins.property
     def requests(self) -> _containers.RepeatedCompositeFieldContainer[_request_pb2.RequestRecord]:
         """those under way first, without e2e_ms"""
 
+    @_builtins.property
+    def terms(self) -> Global___Terms: ...
     def __init__(
         self,
         *,
         requests: _abc.Iterable[_request_pb2.RequestRecord] | None = ...,
         total: _builtins.int = ...,
+        terms: Global___Terms | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["terms", b"terms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["requests", b"requests", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["requests", b"requests", "terms", b"terms", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListRequestsResponse: _TypeAlias = ListRequestsResponse  # noqa: Y015
+
+@_typing.final
+class Terms(_message.Message):
+    """What the person set for requests to be judged by; unset: not set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TARGET_TTFT_MS_FIELD_NUMBER: _builtins.int
+    TARGET_TPOT_MS_FIELD_NUMBER: _builtins.int
+    TARIFF_PER_KWH_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    target_ttft_ms: _builtins.float
+    target_tpot_ms: _builtins.float
+    tariff_per_kwh: _builtins.float
+    currency: _builtins.str
+    def __init__(
+        self,
+        *,
+        target_ttft_ms: _builtins.float | None = ...,
+        target_tpot_ms: _builtins.float | None = ...,
+        tariff_per_kwh: _builtins.float | None = ...,
+        currency: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_target_tpot_ms", b"_target_tpot_ms", "_target_ttft_ms", b"_target_ttft_ms", "_tariff_per_kwh", b"_tariff_per_kwh", "target_tpot_ms", b"target_tpot_ms", "target_ttft_ms", b"target_ttft_ms", "tariff_per_kwh", b"tariff_per_kwh"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_target_tpot_ms", b"_target_tpot_ms", "_target_ttft_ms", b"_target_ttft_ms", "_tariff_per_kwh", b"_tariff_per_kwh", "currency", b"currency", "target_tpot_ms", b"target_tpot_ms", "target_ttft_ms", b"target_ttft_ms", "tariff_per_kwh", b"tariff_per_kwh"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__target_tpot_ms: _TypeAlias = _typing.Literal["target_tpot_ms"]  # noqa: Y015
+    _WhichOneofArgType__target_tpot_ms: _TypeAlias = _typing.Literal["_target_tpot_ms", b"_target_tpot_ms"]  # noqa: Y015
+    _WhichOneofReturnType__target_ttft_ms: _TypeAlias = _typing.Literal["target_ttft_ms"]  # noqa: Y015
+    _WhichOneofArgType__target_ttft_ms: _TypeAlias = _typing.Literal["_target_ttft_ms", b"_target_ttft_ms"]  # noqa: Y015
+    _WhichOneofReturnType__tariff_per_kwh: _TypeAlias = _typing.Literal["tariff_per_kwh"]  # noqa: Y015
+    _WhichOneofArgType__tariff_per_kwh: _TypeAlias = _typing.Literal["_tariff_per_kwh", b"_tariff_per_kwh"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__target_tpot_ms) -> _WhichOneofReturnType__target_tpot_ms | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__target_ttft_ms) -> _WhichOneofReturnType__target_ttft_ms | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__tariff_per_kwh) -> _WhichOneofReturnType__tariff_per_kwh | None: ...
+
+Global___Terms: _TypeAlias = Terms  # noqa: Y015
 
 @_typing.final
 class GetRequestRequest(_message.Message):

@@ -12,6 +12,7 @@ from bus import topics
 from bus.clock import boot_us, until_beat_s
 from bus.context import ServiceContext
 from bus.database import Database
+from bus.targets import targets_of
 from bus.tariff import tariff_of
 from services.aggregator.energy.board import Board
 from services.aggregator.joules.api import EnergyApi, day_of
@@ -49,6 +50,7 @@ class Joules:
     def listen(self, board: Board) -> None:
         """Hear tokens and requests, and work once a second; `board` knows the mean E(t) of a request."""
         self._board = board
+        self._ctx.settings.on_change("targets.", lambda _key, _value: self._voice.goodput.forget())
         self._ctx.subscribe([topics.TOKENS], self._on_tokens)
         self._ctx.subscribe([topics.REQUESTS], self._on_request)
         self._ctx.spawn(self._run(), "energy by model and request")
@@ -80,7 +82,11 @@ class Joules:
             self._voice.on_tokens(TokenBurst.FromString(payload))
 
     def _on_request(self, _topic: str, payload: bytes) -> None:
-        self._voice.on_request(RequestRecord.FromString(payload))
+        record = RequestRecord.FromString(payload)
+        self._voice.on_request(record)
+        met = targets_of(self._ctx.settings).met(record)
+        if met is not None:
+            self._voice.goodput.heard(record.model, met, boot_us() / 1e6)
 
     async def _write(self) -> None:
         allowed = self._recording.allows("gpu.energy_split_j") and self._recording.allows("model.energy_j")

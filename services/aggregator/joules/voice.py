@@ -1,5 +1,5 @@
-"""Once a second: the new samples of power into the account, its counters onto the bus, the costs of requests to whoever
-keeps them. Where no power is measured it looks for some once a second and does nothing else.
+"""Once a second: the new samples of power into the account, its counters and the goodput onto the bus, the costs of
+requests to whoever keeps them. Without power it looks for some once a second; without targets there is no goodput.
 """
 
 from collections.abc import Callable
@@ -14,6 +14,7 @@ from bus.series import Series
 from services.aggregator.joules.account import GPU, PER_TOKEN_S, Account, kind_of
 from services.aggregator.joules.activity import Activity
 from services.aggregator.joules.costs import Costs, MeanEnergy
+from services.aggregator.joules.goodput import Goodput, Row
 from services.aggregator.joules.integral import SECOND_US
 from services.aggregator.joules.readings import Readings
 from services.aggregator.rings import Rings
@@ -24,7 +25,6 @@ LAG_S = 4
 _MOST_BACK_S = 240
 
 Tell = Callable[[RequestRecord, RequestCost], None]
-Row = dict[Series, float]
 
 
 class JoulesVoice:
@@ -38,6 +38,7 @@ class JoulesVoice:
         self._tell = tell
         self._activity = Activity()
         self.account = Account(self._activity)
+        self.goodput = Goodput()
         self._costs = Costs(self.account, self._activity, energy_mean)
         self._tables: dict[str, SampleTable] = {}
         self._told: dict[str, tuple[float, int]] = {}
@@ -70,13 +71,16 @@ class JoulesVoice:
             for number in range(max(self._closed + 1, now - _MOST_BACK_S), now - LAG_S):
                 self.account.close(self._readings.second(number))
                 self._closed = number
-            self._write(now_us)
+        self._write(now_us)
         for record, cost in self._costs.due(now - LAG_S if self._closed is None else self._closed):
             self._tell(record, cost)
 
     def _write(self, now_us: int) -> None:
         time_us = wall_us() - (boot_us() - now_us)
-        for source, row in self._rows(now_us // SECOND_US).items():
+        rows = self._rows(now_us // SECOND_US)
+        for source, row in self.goodput.rows(now_us / SECOND_US).items():
+            rows.setdefault(source, {}).update(row)
+        for source, row in rows.items():
             table = self._tables.get(source)
             if table is None:
                 table = self._tables[source] = self._samples.table(source, RateGroup.RATE_GROUP_TREND, 1.0)

@@ -13,11 +13,14 @@ import time
 from typing import TYPE_CHECKING
 
 from bus.home import Home
+from bus.targets import Targets
+from bus.tariff import Tariff
 from services.cli.errors import OK, USAGE, CliError
 from services.cli.text import ABSENT, clock, printable, seconds, table
 
 if TYPE_CHECKING:
     from wfmonitor.v1.request_pb2 import RequestRecord
+    from wfmonitor.v1.requests_service_pb2 import Terms
 
 _TIMEOUT_S = 20.0
 _WIDTH = 48
@@ -48,6 +51,7 @@ def run(args: argparse.Namespace, home: Home) -> int:
         stub = RequestsServiceStub(channel)
         if args.id:
             found = [stub.GetRequest(pb.GetRequestRequest(id=args.id), timeout=_TIMEOUT_S)]
+            terms = stub.ListRequests(pb.ListRequestsRequest(limit=1), timeout=_TIMEOUT_S).terms
         else:
             asked = pb.ListRequestsRequest(
                 limit=max(1, min(args.rows, 1000)),
@@ -55,34 +59,41 @@ def run(args: argparse.Namespace, home: Home) -> int:
                 order="slowest" if args.slow else "newest",
                 after_us=time.time_ns() // 1000 - round(last_s * 1e6) if last_s else 0,
             )
-            found = list(stub.ListRequests(asked, timeout=_TIMEOUT_S).requests)
+            answer = stub.ListRequests(asked, timeout=_TIMEOUT_S)
+            found, terms = list(answer.requests), answer.terms
     if args.json:
         for record in found:
-            print(json.dumps(as_object(record), ensure_ascii=False))
+            print(json.dumps(as_object(record) | judged(record, terms), ensure_ascii=False))
     elif args.id:
-        print(in_full(found[0]))
+        print(in_full(found[0], terms))
     elif found:
-        print(table([_HEAD, *(line(record) for record in found)]))
+        print(table([_HEAD, *(line(record, terms) for record in found)]))
+        if foot := goodput(found, terms):
+            print(f"\n{foot}")
     else:
         print("No requests yet. Lead a client through the tap: wfmon tap setup")
     return OK
 
 
-_HEAD = ["WHEN", "MODEL", "TTFT ms", "TPOT ms", "E2E ms", "PROMPT", "OUTPUT", "END", "ID"]
+_HEAD = ["WHEN", "MODEL", "TTFT ms", "TPOT ms", "E2E ms", "PROMPT", "OUTPUT", "JOULES", "END", "ID"]
+# Beside a value over the person's own target.
+_OVER = " ▲"
 
 
-def line(record: RequestRecord) -> list[str]:
-    """Return one request as cells of a table."""
+def line(record: RequestRecord, terms: Terms | None = None) -> list[str]:
+    """Return one request as cells of a table; what is over a target is marked."""
+    over = targets_of(terms).missed(record)
     running = not record.HasField("e2e_ms")
     inexact = "~" if record.token_source not in ("usage", "timings") else ""
     return [
         clock(record.start_us, date=True),
         printable(record.model),
-        value(record, "ttft_ms", 0),
-        value(record, "tpot_ms", 2),
+        value(record, "ttft_ms", 0) + _OVER * ("ttft_ms" in over),
+        value(record, "tpot_ms", 2) + _OVER * ("tpot_ms" in over),
         value(record, "e2e_ms", 0),
         value(record, "prompt_tokens", 0),
         value(record, "output_tokens", 0) + inexact,
+        value(record, "joules", 0),
         "running" if running else " ".join(filter(None, (record.finish_reason, printable(record.error)))) or ABSENT,
         record.id,
     ]
@@ -93,9 +104,38 @@ def value(record: RequestRecord, field: str, digits: int) -> str:
     return f"{getattr(record, field):.{digits}f}" if record.HasField(field) else ABSENT  # type: ignore[arg-type]
 
 
-def in_full(record: RequestRecord) -> str:
+def targets_of(terms: Terms | None) -> Targets:
+    """Return the targets among what requests are judged by."""
+    if terms is None:
+        return Targets()
+    ttft_ms = terms.target_ttft_ms if terms.HasField("target_ttft_ms") else None
+    return Targets(ttft_ms, terms.target_tpot_ms if terms.HasField("target_tpot_ms") else None)
+
+
+def goodput(records: list[RequestRecord], terms: Terms) -> str:
+    """Return how many of these met the targets, in a sentence; "" without targets."""
+    targets = targets_of(terms)
+    judged = [met for record in records if (met := targets.met(record)) is not None]
+    if not targets.any:
+        return ""
+    words = [f"{name} {target:g} ms" for name, target in zip(("TTFT", "TPOT"), targets, strict=True) if target]
+    return f"{sum(judged)} of {len(judged)} within your targets ({', '.join(words)}); ▲ is over one"
+
+
+def judged(record: RequestRecord, terms: Terms) -> dict[str, object]:
+    """Return what a record is by the person's own terms; None without them."""
+    priced = terms.HasField("tariff_per_kwh") and record.HasField("joules")
+    return {
+        "within_targets": targets_of(terms).met(record),
+        "money": Tariff(terms.tariff_per_kwh, terms.currency).money(record.joules) if priced else None,
+        "currency": terms.currency or None,
+    }
+
+
+def in_full(record: RequestRecord, terms: Terms) -> str:
     """Return everything about one request, and where its time went."""
-    rows = [[name, _plain(value_)] for name, value_ in as_object(record).items() if name != "stall"]
+    shown = as_object(record) | judged(record, terms)
+    rows = [[name, _plain(value_)] for name, value_ in shown.items() if name != "stall"]
     return table(rows) + "\n\n" + waterfall(record)
 
 
@@ -151,4 +191,5 @@ def as_object(record: RequestRecord) -> dict[str, object]:
 def _plain(value_: object) -> str:
     if value_ is None or value_ == "":
         return ABSENT
-    return f"{value_:.2f}" if isinstance(value_, float) else printable(str(value_))
+    digits = 6 if isinstance(value_, float) and abs(value_) < 1 else 2
+    return f"{value_:.{digits}f}" if isinstance(value_, float) else printable(str(value_))
