@@ -30,7 +30,7 @@ class Models:
         for model, lifetime_s in told_lifetimes(_own_rows(ctx)).items():
             memory.learned.reach(model, lifetime_s)
         self.save = memory.save
-        self.board = Board(memory.learned, ctx.settings.text(PROFILE), today=lambda: wall_us() // _DAY_US)
+        self.board = Board(memory.learned, ctx.settings.text(PROFILE), lambda: wall_us() / _DAY_US)
         ctx.subscribe([topics.TOKENS], ModelVoice(self.board, ctx.samples, ctx.emit, pass_on).on_tokens)
         ctx.settings.on_change(PROFILE, self._choose)
 

@@ -130,6 +130,22 @@ class SpeedRow(peewee.Model):
         without_rowid = True
 
 
+class BaselineRow(peewee.Model):
+    """What a model takes for a token while no other runs (see energy/slowdown.py)."""
+
+    model = peewee.TextField()
+    batch = peewee.IntegerField()
+    context = peewee.IntegerField()
+    weight = peewee.DoubleField()
+    log_sum = peewee.DoubleField()
+    at_days = peewee.DoubleField()  # since 1970
+
+    class Meta:
+        table_name = "model_baseline"
+        primary_key = peewee.CompositeKey("model", "batch", "context")
+        without_rowid = True
+
+
 # Grows when a table changes its shape, or a chunk its meaning.
 LAYOUT = 4
 MODELS: list[type[peewee.Model]] = [
@@ -142,6 +158,7 @@ MODELS: list[type[peewee.Model]] = [
     InfoRow,
     ModelRow,
     SpeedRow,
+    BaselineRow,
 ]
 
 

@@ -23,6 +23,7 @@ Publish = Callable[[str, Message], None]
 class _Waiting:
     model: str
     phase: Phase.ValueType
+    request_bytes: int
     groups: list[TokenGroup] = field(default_factory=list)
 
 
@@ -37,11 +38,18 @@ class Bursts:
         self._timer: asyncio.TimerHandle | None = None
         self._last_s = -math.inf
 
-    def add(self, request_id: str, model: str, phase: Phase.ValueType, groups: list[TokenGroup]) -> None:
-        """Have tokens, or a phase without tokens, published."""
+    def add(
+        self,
+        request_id: str,
+        model: str,
+        phase: Phase.ValueType,
+        groups: list[TokenGroup],
+        request_bytes: int = 0,
+    ) -> None:
+        """Have tokens, or a phase without tokens, published; `request_bytes` once a request, where it is known."""
         waiting = self._waiting.get(request_id)
         if waiting is None:
-            self._waiting[request_id] = waiting = _Waiting(model, phase)
+            self._waiting[request_id] = waiting = _Waiting(model, phase, request_bytes)
         waiting.phase = phase
         waiting.groups += groups
         if self._timer is None:
@@ -61,9 +69,9 @@ class Bursts:
         now_s, wall, boot = monotonic_s(), wall_us(), boot_us()
         for request_id, one in waiting.items():
             self.published += 1
-            self._publish(
-                topics.token(one.model), burst_of(request_id, one.model, one.phase, one.groups, now_s, wall, boot)
-            )
+            burst = burst_of(request_id, one.model, one.phase, one.groups, now_s, wall, boot)
+            burst.request_bytes = one.request_bytes
+            self._publish(topics.token(one.model), burst)
 
 
 def burst_of(

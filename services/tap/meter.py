@@ -70,6 +70,7 @@ class Meter:
         self._keep = keep
         self._on_judged = on_judged
         self._body = b""
+        self._request_bytes = 0
         self._judge: Judge | None = None
         self._builder: RecordBuilder | None = None
         self._generation: Generation | None = None
@@ -81,6 +82,7 @@ class Meter:
     def asked(self, body: object) -> None:
         """Note what the client asks, where all of it is at hand; it is looked into once the answer is on its way."""
         self._body = body if isinstance(body, bytes) else b""
+        self._request_bytes = len(self._body)
 
     @_guarded
     def sent(self, generation: Generation, route: str, model: str, runtime: str, time_s: float) -> None:
@@ -96,7 +98,7 @@ class Meter:
         self._builder = RecordBuilder(start)
         self._generation = generation
         figures.under_way[self.id] = self._builder
-        self._bursts.add(self.id, start.model, Phase.PHASE_SENT, [])
+        self._bursts.add(self.id, start.model, Phase.PHASE_SENT, [], self._request_bytes)
 
     @_guarded
     def answered(self, status: int, content_type: str, content_encoding: str) -> None:

@@ -90,6 +90,11 @@ async def test_no_word_of_a_prompt_or_an_answer_is_kept_or_published(tapped: Tap
     with ear.changed:
         heard = list(ear.messages)
     assert any(topic.startswith(topics.REQUESTS) for topic, _ in heard)
+    bursts = [TokenBurst.FromString(payload) for topic, payload in heard if topic.startswith(topics.TOKENS)]
+    lengths: dict[str, int] = {}
+    for burst in bursts:
+        lengths[burst.request_id] = lengths.get(burst.request_id, 0) + burst.request_bytes
+    assert len(json.dumps(prompt)) in lengths.values(), "the length of a request is told, once"
     assert not [topic for topic, payload in heard if wanted in payload or CANARY in topic]
     searched = places(tapped.stack.home)
     assert {"tap.db", "tap.log"} <= {path.name for path in searched}

@@ -36,12 +36,12 @@ class Board:
     """Every model by name. Times are of the boot clock, in seconds."""
 
     def __init__(
-        self, learned: Learned | None = None, profile: str = STANDARD.name, today: Callable[[], int] = lambda: 0
+        self, learned: Learned | None = None, profile: str = STANDARD.name, days: Callable[[], float] = lambda: 0.0
     ) -> None:
-        """`profile`: the setting energy.profile, a name of PROFILES or auto. `today`: days since 1970, UTC."""
+        """`profile`: the setting energy.profile, a name of PROFILES or auto. `days`: wall clock, since 1970."""
         self._learned = learned or Learned()
         self._choice = profile
-        self._today = today
+        self._days = days
         self._models: dict[str, Model] = {}
         self._pairs = Pairs()
         self._means = EnergyMeans()
@@ -56,7 +56,7 @@ class Board:
             model = self._models[burst.model] = Model(burst.model, self._learned, self._means)
             self._measure_against([model], now_s)
         at_s = burst.boot_us[-1] / 1e6 if burst.boot_us else now_s
-        model.take(burst, at_s)
+        model.take(burst, at_s, self._others_until_s(model, at_s), self._days())
 
     def disagree(self, one: str, other: str, value: float, now_s: float) -> None:
         """The disagreement index of two models, as it was measured where their tokens are."""
@@ -79,14 +79,15 @@ class Board:
     def slow_rows(self, now_s: float) -> Iterator[Row]:
         """Once a second: learns, and gives what changes slowly of each model that is not quiet."""
         awake = [model for model in self._models.values() if model.awake(now_s)]
-        day = self._today()
+        day = int(self._days())
         for model in awake:
             model.learn(now_s, day)
         if now_s >= self._profiles_due_s:
             self._profiles_due_s = now_s + PROFILES_EVERY_S
             self._measure_against(awake, now_s)
         for model in awake:
-            yield Row(model.name, model.slow_columns, model.slow_row())
+            alone = self._others_until_s(model, now_s) < math.inf
+            yield Row(model.name, model.slow_columns, model.slow_row(now_s, alone=alone))
 
     def awake(self, now_s: float) -> bool:
         """Whether any model has something to tell."""
@@ -115,9 +116,15 @@ class Board:
         """Mean of E(t) over a request's generation, see `EnergyMeans.mean`; told while it runs and after its end."""
         return self._means.mean(request_id)
 
+    def _others_until_s(self, model: Model, now_s: float) -> float:
+        """When a model other than this was last at work; inf where one is."""
+        return max(
+            (other.at_work_until_s(now_s) for other in self._models.values() if other is not model), default=-math.inf
+        )
+
     def _measure_against(self, models: Iterable[Model], now_s: float) -> None:
         for model in models:
-            if model.measure_against(self._choice, now_s, self._today()):
+            if model.measure_against(self._choice, now_s, int(self._days())):
                 self._profiles[model.name] = model.profile
 
     def _judge_pairs(self, awake: dict[str, Model], now_s: float) -> None:

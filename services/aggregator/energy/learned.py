@@ -1,10 +1,11 @@
-"""What is known of models from all their lives: lifetime energy, and how fast they ran."""
+"""What is known of models from all their lives: lifetime energy, how fast they ran, and what a token takes alone."""
 
 from collections import defaultdict
 from collections.abc import Iterable
 
 from wfmonitor.v1.sample_pb2 import SampleBatch
 
+from services.aggregator.energy.slowdown import Baselines
 from services.aggregator.energy.speeds import SpeedWeek
 
 LIFETIME = "model.energy_lifetime"
@@ -14,6 +15,7 @@ class Learned:
     """Grows in memory; memory.py keeps it. What the file does not have yet is named by `changed` and `changed_days`."""
 
     def __init__(self) -> None:
+        self.baselines = Baselines()
         self.weeks: defaultdict[str, SpeedWeek] = defaultdict(SpeedWeek)
         self.lifetimes_s: dict[str, float] = {}
         """∫ E dt over all lives of a model, in seconds at full energy (CONTRACTS §9)."""
@@ -36,6 +38,7 @@ class Learned:
 
     def all_changed(self) -> None:
         """The file has nothing of it any more."""
+        self.baselines.changed.update(self.baselines.rows)
         self.changed.update(self.lifetimes_s)
         self.changed_days.update((model, day) for model, week in self.weeks.items() for day in week.days)
 

@@ -9,9 +9,10 @@ import peewee
 from bus.database import DatabaseReplaced, DiskFull
 from bus.logs import ServiceLogger
 from services.aggregator.energy.learned import Learned
+from services.aggregator.energy.slowdown import Baseline, Bin
 from services.aggregator.energy.speeds import DAYS, Histogram
 from services.aggregator.store import Store
-from services.aggregator.store_schema import ModelRow, SpeedRow, tuples
+from services.aggregator.store_schema import BaselineRow, ModelRow, SpeedRow, tuples
 
 _Rows = list[dict[str, Any]]
 
@@ -40,14 +41,21 @@ class Memory:
                     "a day of a model's speeds cannot be read", source=f"model:{model}", reason=str(fault)
                 )
 
+        keys = (BaselineRow.model, BaselineRow.batch, BaselineRow.context)
+        sums = (BaselineRow.weight, BaselineRow.log_sum, BaselineRow.at_days)
+        for model, batch, context, *row in tuples(BaselineRow.select(*keys, *sums)):
+            learned.baselines.rows[Bin(model, batch, context)] = Baseline(*row)
+
     async def save(self) -> None:
         """Writes what changed since the last time. Where it cannot be written, it goes with a later save."""
         learned = self.learned
         if self._file is not self._store.quarantined:
             self._file = self._store.quarantined
             learned.all_changed()
-        if not (learned.changed or learned.changed_days) or not self._allowed():
+        baselines = learned.baselines
+        if not (learned.changed or learned.changed_days or baselines.changed) or not self._allowed():
             return
+        bins, baselines.changed = baselines.changed, set()
         models, learned.changed = learned.changed, set()
         days, learned.changed_days = learned.changed_days, set()
         lifetimes = [{"model": model, "lifetime_energy_s": learned.lifetime_s(model)} for model in sorted(models)]
@@ -56,19 +64,20 @@ class Memory:
             for model, day in sorted(days)
             if day in learned.weeks[model].days
         ]
+        alone = [bin_._asdict() | baselines.rows[bin_]._asdict() for bin_ in sorted(bins)]
         try:
-            await self._store.run(lambda _: _write(lifetimes, speeds))
+            await self._store.run(lambda _: _write(lifetimes, speeds, alone))
         except (DatabaseReplaced, DiskFull, peewee.PeeweeException, sqlite3.Error, OSError) as error:
+            baselines.changed |= bins
             learned.changed |= models
             learned.changed_days |= days
             self._log.warning("what was learned of models waits to be written", reason=str(error))
 
 
-def _write(lifetimes: _Rows, speeds: _Rows) -> None:
-    for row in lifetimes:
-        ModelRow.insert(**row).on_conflict_replace().execute()
-    for row in speeds:
-        SpeedRow.insert(**row).on_conflict_replace().execute()
+def _write(lifetimes: _Rows, speeds: _Rows, alone: _Rows) -> None:
+    for table, rows in ((ModelRow, lifetimes), (SpeedRow, speeds), (BaselineRow, alone)):
+        for row in rows:
+            table.insert(**row).on_conflict_replace().execute()
     if speeds:
         too_old = max(row["day"] for row in speeds) - DAYS
         SpeedRow.delete().where(SpeedRow.day <= too_old).execute()

@@ -15,6 +15,7 @@ from services.aggregator.energy.pairs import DESYNC, INTERFERENCE, RESONANCE, St
 from services.aggregator.energy.profile import NUMBERS, STANDARD, Profile, in_force
 from services.aggregator.energy.rates import RATE_OVER_S
 from services.aggregator.energy.session import Session, State
+from services.aggregator.energy.slowdown import Stretches
 
 FIELDS = (
     "tps", "token_interval_ms", "energy", "certainty", "entropy_bits", "state",
@@ -22,9 +23,13 @@ FIELDS = (
 )  # fmt: skip
 # Told each second: what changes slowly.
 SLOW_FIELDS = (
-    "energy_lifetime", "profile", "profile_tps_max", "profile_stall_ms", "profile_burst_tps", "profile_alpha",
-    "interferences_total", "resonances_total", "desyncs_total",
+    "energy_lifetime", "slowdown_ratio", "interferences_total", "resonances_total", "desyncs_total",
+    "profile", "profile_tps_max", "profile_stall_ms", "profile_burst_tps", "profile_alpha",
 )  # fmt: skip
+# A model without a token for so long is not at work, whatever it told last; a prompt may take longer than that.
+_AT_WORK_S = 10.0
+# A slowdown stands until the next stretch of tokens is complete, and no longer than this.
+_SLOWED_S = 30.0
 # A model that has been idle for so long is no longer told each tick; its ring keeps what was.
 QUIET_AFTER_S = 10.0
 # A window up to the newest token of the slower of two, which may be a stall behind.
@@ -48,13 +53,21 @@ class Model:
         self._earlier_lives_s = learned.lifetime_s(name)
         self._means = means
         self._streams_since_s = math.inf
+        self._stretches = Stretches(name)
+        self._slowdown, self._slowed_s = math.nan, -math.inf
+        self._worked_until_s = -math.inf
         self._now_s = self._heard_s = -math.inf
         self._interval_ms = math.nan
         self._certainty = math.nan
         self._entropy_bits = math.nan
 
-    def take(self, burst: TokenBurst, epoch_s: float) -> None:
-        """Applies a burst, at `epoch_s` where it has no times of its own."""
+    def take(self, burst: TokenBurst, epoch_s: float, others_until_s: float, days: float) -> None:
+        """Applies a burst, at `epoch_s` where it has no times of its own.
+
+        `others_until_s`: when another model was last at work, inf where one is. `days`: wall clock, since 1970.
+        """
+        if burst.request_bytes:
+            self._stretches.sent(burst.request_id, burst.request_bytes)
         if burst.phase == Phase.PHASE_SENT:
             self.session.prompt(burst.request_id, self._at(epoch_s))
         for index, boot in enumerate(burst.boot_us):
@@ -62,11 +75,14 @@ class Model:
             self._certainty, self._entropy_bits = _value(burst.certainty, index), _value(burst.entropy_bits, index)
             for _ in range(max(burst.tokens[index], 1) if index < len(burst.tokens) else 1):
                 self._token(burst.request_id, now_s)
+                self._compare(burst.request_id, now_s, others_until_s, days)
         self._heard_s = self._at(epoch_s)
         while self.arrivals and self.arrivals[0] < self._now_s - _KEPT_S:
             self.arrivals.popleft()
         if burst.phase == Phase.PHASE_ENDED:
+            self._worked_until_s = self._now_s
             self.session.end(burst.request_id, self._now_s)
+            self._stretches.ended(burst.request_id)
 
     def _token(self, request: str, now_s: float) -> None:
         if not self.streams(now_s):
@@ -78,6 +94,26 @@ class Model:
         self.arrivals.append(now_s)
         session = self.session
         self._means.token(request, now_s, session.counts.lifetime_energy_s, session.energy.at(now_s))
+
+    def _compare(self, request: str, now_s: float, others_until_s: float, days: float) -> None:
+        stretch = self._stretches.token(request, now_s, self.session.running, min(others_until_s, now_s))
+        if stretch is None:
+            return
+        baselines = self._learned.baselines
+        if stretch.alone:
+            baselines.learn(stretch.bin, stretch.tpot_ms, days)
+            return
+        alone_ms = baselines.tpot_ms(stretch.bin, days)
+        self._slowdown = math.nan if alone_ms is None else stretch.tpot_ms / alone_ms
+        self._slowed_s = now_s
+
+    def at_work_until_s(self, now_s: float) -> float:
+        """inf while a prompt or an answer of it is under way, else when one was last."""
+        if self.session.running and (
+            self.state(now_s) is State.CHARGING or self._now_s - self.last_token_s < _AT_WORK_S
+        ):
+            return math.inf
+        return max(self._worked_until_s, self.last_token_s)
 
     def _at(self, now_s: float) -> float:
         self._now_s = max(self._now_s, now_s)
@@ -112,17 +148,20 @@ class Model:
         self.session.advance(now_s)
         self._learned.reach(self.name, self._earlier_lives_s + self.session.counts.lifetime_energy_s)
 
-    def slow_row(self) -> list[float]:
-        """Values of SLOW_FIELDS."""
+    def slow_row(self, now_s: float, *, alone: bool) -> list[float]:
+        """Values of SLOW_FIELDS; `alone`: no other model is at work."""
         profile = self.session.profile
+        if alone or now_s - self._slowed_s > _SLOWED_S:
+            self._slowdown = math.nan
         return [
             self._learned.lifetime_s(self.name),
+            self._slowdown,
+            *(float(self.episodes[kind]) for kind in (INTERFERENCE, RESONANCE, DESYNC)),
             NUMBERS[profile.name],
             profile.tps_max,
             profile.stall_ms,
             profile.burst_tps,
             profile.alpha,
-            *(float(self.episodes[kind]) for kind in (INTERFERENCE, RESONANCE, DESYNC)),
         ]
 
     @property

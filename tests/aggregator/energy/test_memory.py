@@ -12,6 +12,7 @@ from services.aggregator.energy.learned import LIFETIME, told_lifetimes
 from services.aggregator.energy.memory import Memory
 from services.aggregator.energy.model import SLOW_FIELDS
 from services.aggregator.energy.profile import AUTO, LEAST_S, NUMBERS
+from services.aggregator.energy.slowdown import Bin
 from services.aggregator.energy.speeds import STATED_ERROR
 from tests.aggregator.blocks import open_store
 from tests.aggregator.energy.test_board import tokens
@@ -34,13 +35,13 @@ def run_for(board: Board, seconds: int, tps: float, from_s: float = 10.0) -> dic
 async def test_lifetime_energy_and_full_speed_live_through_a_restart(tmp_path: Path) -> None:
     store = open_store(tmp_path)
     memory = Memory(store, lambda: True, LOG)
-    before = run_for(Board(memory.learned, AUTO, lambda: TODAY), LEAST_S + 5, 40.0)
+    before = run_for(Board(memory.learned, AUTO, lambda: float(TODAY)), LEAST_S + 5, 40.0)
     assert before["energy_lifetime"] > 50.0
     await memory.save()
     store.close()
 
     again = open_store(tmp_path)
-    board = Board(Memory(again, lambda: True, LOG).learned, AUTO, lambda: TODAY)
+    board = Board(Memory(again, lambda: True, LOG).learned, AUTO, lambda: float(TODAY))
     after = run_for(board, 2, 40.0)
     assert after["energy_lifetime"] > before["energy_lifetime"]
     assert after["profile"] == NUMBERS[AUTO]
@@ -66,6 +67,8 @@ async def test_a_fresh_file_gets_what_is_known(tmp_path: Path) -> None:
     memory = Memory(store, lambda: True, LOG)
     memory.learned.reach("m", 7.0)
     memory.learned.ran("m", TODAY, 12.0)
+    alone = Bin("m", 1, 2)
+    memory.learned.baselines.learn(alone, 40.0, float(TODAY))
     await memory.save()
     store.close()
     (tmp_path / "fresh").mkdir()
@@ -75,6 +78,8 @@ async def test_a_fresh_file_gets_what_is_known(tmp_path: Path) -> None:
     found = Memory(fresh, lambda: True, LOG).learned
     assert found.lifetime_s("m") == 7.0
     assert found.weeks["m"].seconds(TODAY) == 1
+    assert found.baselines.rows == memory.learned.baselines.rows
+    assert set(found.baselines.rows) == {alone}
     fresh.close()
 
 
