@@ -55,6 +55,18 @@ export function drawShade(u, columns, time_us) {
 
 /** @type {HTMLCanvasElement|null} */
 let heatTile = null;
+/** Colour of each cell value as a pixel, and for which ink. */
+const shades = new Uint32Array(256);
+let shadesOf = '';
+
+/** 0 to 200 dark to plot colour, 255 (nothing measured) clear. @param {string} colour */
+function heatShades(colour) {
+    if (shadesOf === colour) return shades;
+    shadesOf = colour;
+    const bytes = new Uint8ClampedArray(shades.buffer), [red, green, blue] = channels(colour);
+    for (let cell = 0; cell < 256; cell++) bytes.set([red, green, blue, cell === 255 ? 0 : 14 + cell * 1.2], cell * 4);
+    return shades;
+}
 
 /** One row a core, dark to plot colour. @param {UPlot} u @param {PlotColumns} columns @param {number} stripShare */
 export function drawHeat(u, columns, stripShare) {
@@ -67,14 +79,8 @@ export function drawHeat(u, columns, stripShare) {
     }
     const pen = /** @type {CanvasRenderingContext2D} */ (heatTile.getContext('2d', {willReadFrequently: true}));
     const image = pen.createImageData(heat.columns, heat.rows);
-    const [red, green, blue] = channels(ink().plot);
-    for (let at = 0; at < heat.cells.length; at++) {
-        const cell = heat.cells[at];
-        image.data[at * 4] = red;
-        image.data[at * 4 + 1] = green;
-        image.data[at * 4 + 2] = blue;
-        image.data[at * 4 + 3] = cell === 255 ? 0 : 14 + cell * 1.2;
-    }
+    const pixels = new Uint32Array(image.data.buffer), colours = heatShades(ink().plot);
+    for (let at = 0; at < heat.cells.length; at++) pixels[at] = colours[heat.cells[at]];
     pen.putImageData(image, 0, 0);
     const {ctx, bbox} = u;
     const left = xOf(u, columns.x[0] * 1e6 + columns.origin_s * 1e6 - columns.step_us / 2, columns.origin_s);

@@ -26,6 +26,7 @@ export function drawMarks(u, columns, marks, mainShare) {
     const {ctx, bbox} = u;
     const ratio = devicePixelRatio, size = SIZE * ratio, right = bbox.left + bbox.width;
     const placed = marks.map((mark) => ({mark, x: xOf(u, mark.time_us, columns.origin_s)})).filter(({x}) => x >= bbox.left && x <= right);
+    if (!placed.length) return;
     ctx.save();
     ctx.font = ink().font.replace('11px', `${11 * ratio}px`);
     ctx.textBaseline = 'middle';

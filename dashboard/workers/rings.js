@@ -136,6 +136,9 @@ export class Rings {
         this.series = new Map();
         /** Grows when a series comes; the page then learns the names anew. */
         this.version = 0;
+        /** @type {Map<string, {ring: Ring, column: number, key: SeriesKey}[]>} */
+        this.byMetric = new Map();
+        this.indexed = -1;
         this.epoch = 0;
     }
 
@@ -183,7 +186,17 @@ export class Rings {
 
     /** @param {string} metric @param {string} [source] */
     matching(metric, source) {
-        return [...this.series.values()].filter(({key}) => key.metric === metric && (!source || key.source === source));
+        if (this.indexed !== this.version) {
+            this.indexed = this.version;
+            this.byMetric.clear();
+            for (const one of this.series.values()) {
+                const same = this.byMetric.get(one.key.metric);
+                if (same) same.push(one);
+                else this.byMetric.set(one.key.metric, [one]);
+            }
+        }
+        const found = this.byMetric.get(metric) ?? [];
+        return source ? found.filter(({key}) => key.source === source) : [...found];
     }
 
     /** The newest row of any table: how far the page has seen. */

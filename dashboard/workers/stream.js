@@ -22,6 +22,8 @@ const LATEST_MS = 250;
 const BACKFILL_S = 300, AGAIN_MS = 2000;
 /** Tables read at least this often are what moves on the page. */
 const FAST_HZ = 5;
+/** What has no new row moves on with the window ten times a second: tokens come at 60 Hz, and bring the machine nothing. */
+const SCROLL_MS = 90;
 /** A range that ends now is asked again this often. */
 const REFRESH_MS = 10_000;
 
@@ -36,6 +38,8 @@ let view = {live: true, span_s: 60};
 const plots = new Map();
 let columnsEach_ms = 50, latestEach_ms = 0, sentLatest_ms = 0;
 let sentColumns_ms = 0, sentVersion = -1;
+/** By plot: the newest row that it shows, and when it left. @type {Map<string, {told_us: number, at_ms: number}>} */
+const drawn = new Map();
 let dirty = false, paused = false;
 let behind_ms = NaN, decode_ms = NaN, conflated_total = 0, frames_total = 0;
 /** @type {number[]} arrival − newest row, of the last second */
@@ -165,13 +169,29 @@ function drawSoon() {
     if (scheduled || !view.live || !held(0)) return;
     // Rows come on a grid, but not to the millisecond: a little early is still its turn.
     const wait = Math.max(0, columnsEach_ms * 0.8 - (performance.now() - sentColumns_ms));
-    scheduled = setTimeout(() => { scheduled = 0; drawHeld(); }, wait);
+    if (!wait) return drawHeld(false);
+    scheduled = setTimeout(() => { scheduled = 0; drawHeld(false); }, wait);
 }
 
-function drawHeld() {
+/** @param {boolean} [all] else a plot whose series have told nothing since only scrolls */
+function drawHeld(all = true) {
     const [from_us, to_us] = window_us();
-    sentColumns_ms = performance.now();
-    for (const spec of plots.values()) postColumns(plotColumns(rings, spec, from_us, to_us));
+    const now_ms = sentColumns_ms = performance.now();
+    for (const spec of plots.values()) {
+        const before = drawn.get(spec.id), told_us = toldOf(spec);
+        if (!all && before && Object.is(before.told_us, told_us) && now_ms - before.at_ms < SCROLL_MS) continue;
+        drawn.set(spec.id, {told_us, at_ms: now_ms});
+        postColumns(plotColumns(rings, spec, from_us, to_us));
+    }
+}
+
+/** The newest row of what a plot draws, NaN: none. @param {PlotSpec} spec */
+function toldOf({lines, heat}) {
+    let told_us = NaN;
+    for (const {metric, source} of heat ? [...lines, {metric: heat.metric, source: undefined}] : lines) {
+        for (const {ring} of rings.matching(metric, source)) if (!(ring.newest_us <= told_us)) told_us = ring.newest_us;
+    }
+    return told_us;
 }
 
 let refreshing = 0;
