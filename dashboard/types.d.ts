@@ -105,6 +105,7 @@ export interface LaneFigures {
     /** Above `burst_tps` now. */
     bursts: boolean;
     burst_tps: number;
+    stall_limit_ms: number;
     /** Tokens that a lightning stands for. */
     per_spark: number;
     last_rate: number;
@@ -130,6 +131,8 @@ export interface EnergyFigures {
     level: number;
     /** Tokens that a dot stands for. */
     per_dot: number;
+    /** Two lanes go in step, or opposed. */
+    joined: boolean;
     /** Of the worker's frames since the last telling. */
     work_p95_ms: number;
     slots: number;

@@ -11,17 +11,36 @@ const ASK_EACH_MS = 100;
 /** Seconds as they are read beside a lane. @param {number} ms */
 const seconds = (ms) => `${(ms / 1000).toFixed(1)}\u00a0s`;
 
+/** What `make demo` calls its models: random weights that have learned nothing (demo/__main__.py). */
+export const DEMO_MODELS = ['demo-small', 'demo-large'];
+const DEMO = 'demo model';
+/** The values of model.profile (CONTRACTS §2). */
+const PROFILES = ['standard', 'lite', 'dual', 'studio', 'auto'];
+
+/** Which profile a model's energy is measured against; '' until it is told. @param {string} model @param {Context} context */
+export function profileOf(model, {bridge: {latest}}) {
+    const number = latest.one('model.profile', `model:${model}`);
+    const name = PROFILES[number] ?? '';
+    return {name, words: name ? `profile ${name}` : 'the standard profile'};
+}
+
+/** @param {string} model @param {Context} context */
+function runtimeOf(model, {bridge: {latest}, requests}) {
+    const labels = latest.keys.filter(({source}) => source === `model:${model}`).flatMap((key) => key.labels);
+    return labels.find(({name}) => name === 'runtime')?.value || requests.of(model).find(({runtime}) => runtime)?.runtime || '';
+}
+
 /** @param {LaneFigures} lane @param {Context} context */
-export function laneWords(lane, {bridge: {latest}}) {
-    const keys = latest.keys.filter(({source}) => source === `model:${lane.model}`);
-    const runtime = keys.flatMap(({labels}) => labels).find(({name}) => name === 'runtime')?.value ?? '';
+export function laneWords(lane, context) {
+    const {latest} = context.bridge;
+    const about = [DEMO_MODELS.includes(lane.model) ? DEMO : '', runtimeOf(lane.model, context)].filter(Boolean).join(', ');
     const state = {
         charging: `charging ${seconds(lane.waiting_ms)}`,
         flowing: latest.one('model.state', `model:${lane.model}`) === SATURATED ? 'saturated' : 'flowing',
         stalled: `stalled ${seconds(lane.stalled_ms)}`,
         quiet: 'quiet',
     }[lane.state];
-    return {about: runtime, state};
+    return {about, state};
 }
 
 /** @param {LaneFigures} lane @param {Context} context */
@@ -33,15 +52,15 @@ export function laneSentence(lane, context) {
     return `${lane.model}: ${state}, ${rate}${merged}, energy ${energy === energy ? energy.toFixed(2) : 'not measured'}.`;
 }
 
-/** @param {any} found @returns {{title: string, rest: string[], metric: string}} */
-export function evidenceWords(found) {
+/** @param {any} found @param {string} profile in words @returns {{title: string, rest: string[], metric: string}} */
+export function evidenceWords(found, profile) {
     const age = found.age_ms === found.age_ms ? `${millis(found.age_ms)} old` : '';
     const entropy = found.bits === found.bits
         ? `entropy ${found.bits.toFixed(2)} bits${found.low_bits === found.low_bits ? ` (${found.low_bits.toFixed(2)} to ${found.high_bits.toFixed(2)})` : ''}`
         : 'entropy not measured: no probabilities came with this token';
     const energy = found.energy === found.energy ? `E ${found.energy.toFixed(2)}` : 'E not measured here';
     if (found.stall_ms === found.stall_ms) {
-        return {title: `stall ${millis(found.stall_ms)}`, rest: ['no token for longer than 400 ms', energy], metric: `model.token_interval_ms [model:${found.model}]`};
+        return {title: `stall ${millis(found.stall_ms)}`, rest: [`no token for longer than ${millis(found.stall_limit_ms)}, the limit of ${profile}`, energy], metric: `model.token_interval_ms [model:${found.model}]`};
     }
     if (found.waiting_ms === found.waiting_ms) {
         return {title: `charging ${seconds(found.waiting_ms)}`, rest: ['since the prompt was sent, until the first token', energy], metric: `model.ttft_ms [model:${found.model}]`};
@@ -51,7 +70,8 @@ export function evidenceWords(found) {
         title: found.certainty === found.certainty ? `certainty ${found.certainty.toFixed(2)}, ${age}` : `one token, ${age}`,
         rest: [
             found.certainty === found.certainty ? '' : 'certainty not measured', entropy,
-            `${found.gap_ms === found.gap_ms ? `gap ${millis(found.gap_ms)}` : 'the first token'}, ${found.tps.toFixed(1)} tok/s, ${energy}`,
+            `${found.gap_ms === found.gap_ms ? `gap ${millis(found.gap_ms)}` : 'the first token'}, ${energy} by ${profile}`,
+            `${found.tps.toFixed(0)} tok/s, ${found.tps > found.burst_tps ? 'a burst: more than' : 'no burst: not more than'} ${found.burst_tps.toFixed(0)}`,
         ].filter(Boolean),
         metric: `${found.certainty === found.certainty ? 'model.certainty' : 'model.token_interval_ms'} [model:${found.model}]`,
     };
@@ -61,6 +81,7 @@ export function evidenceWords(found) {
 export class EvidenceTip {
     /** @param {Context} context @param {HTMLCanvasElement} canvas @param {HTMLElement} cross */
     constructor(context, canvas, cross) {
+        this.context = context;
         this.canvas = canvas;
         this.cross = cross;
         this.title = el('strong');
@@ -99,7 +120,7 @@ export class EvidenceTip {
     /** @param {any} found */
     show(found) {
         if (!this.wanted) return;
-        const words = evidenceWords(found), box = this.canvas.getBoundingClientRect();
+        const words = evidenceWords(found, profileOf(found.model, this.context).words), box = this.canvas.getBoundingClientRect();
         text(this.title, words.title || NONE);
         this.lines.replaceChildren(...words.rest.map((line) => el('p', {}, line)));
         text(this.metric, words.metric);

@@ -3,7 +3,7 @@ import {LEVELS} from '../detail.js';
 import {openDialog} from '../dialog.js';
 import {attribute, el, rows, text} from '../dom.js';
 import {NONE, clock} from '../format.js';
-import {EvidenceTip, laneSentence, laneWords} from './energy-words.js';
+import {EvidenceTip, laneSentence, laneWords, profileOf} from './energy-words.js';
 
 /** @typedef {import('../context.js').Context} Context */
 /** @typedef {import('../types').EnergyFigures} EnergyFigures */
@@ -91,7 +91,7 @@ export default {
                 badge.hidden = !lane.bursts;
                 attribute(badge, 'title', `More than ${lane.burst_tps.toFixed(0)} tokens a second, 0.6 of what the energy profile takes for the most`);
             });
-            tellDetail(legend, now);
+            tellLegend(legend, now, context);
             more.hidden = !now.more && !now.left_out;
             text(more, [now.more ? `${now.more} more, ${now.more_busy ? `${now.more_busy} of them less busy` : 'quiet'}` : '', now.left_out ? `${now.left_out} tokens not shown: more came than a frame holds` : ''].filter(Boolean).join(', '));
             context.frames?.tellEnergy(now);
@@ -105,14 +105,23 @@ export default {
     },
 };
 
-/** What the legend says of now: how many tokens a dot is, marks of pairs where there can be any, and the level where it is not the full one. @param {HTMLElement} legend @param {EnergyFigures} figures */
-function tellDetail(legend, {lanes, per_dot, level}) {
+/**
+ * What the legend says of now: how many tokens a dot is, the limit of a stall and the profile where all lanes have the
+ * same, marks of pairs where there are any, and the level of detail where it is not the full one.
+ * @param {HTMLElement} legend @param {EnergyFigures} figures @param {Context} context
+ */
+function tellLegend(legend, {lanes, per_dot, level, joined, still}, context) {
     const item = (/** @type {string} */ kind) => /** @type {HTMLElement} */ (legend.querySelector(`.${kind}`)?.closest('li'));
     text(/** @type {Element} */ (item('dots').lastElementChild), dotWords(per_dot));
-    item('in-step').hidden = item('opposed').hidden = lanes.length < 2;
+    const stalls = new Set(lanes.map(({stall_limit_ms}) => stall_limit_ms)), profiles = new Set(lanes.map(({model}) => profileOf(model, context).name));
+    text(/** @type {Element} */ (item('hollow').lastElementChild), stalls.size === 1 ? `stall > ${[...stalls][0].toFixed(0)} ms` : 'a stall');
+    text(/** @type {Element} */ (item('glow').lastElementChild), profiles.size === 1 && [...profiles][0] ? `glow: E, ${[...profiles][0]}` : 'glow: E');
+    item('in-step').hidden = item('opposed').hidden = !joined;
+    legend.classList.toggle('still', still);
     const detail = item('detail');
-    detail.hidden = !level;
-    text(/** @type {Element} */ (detail.firstElementChild), level ? `detail ${LEVELS[level].name}: ${level === 2 ? 'still, the page has no time for motion' : 'fewer marks, the page is busy'}` : '');
+    detail.hidden = !level && !still;
+    /** @type {HTMLElement} */ (detail.lastElementChild).hidden = !level;
+    text(/** @type {Element} */ (detail.firstElementChild), [still ? 'bars: tok/s of 40, and E of 1' : '', level ? `detail ${LEVELS[level].name}: ${level === 2 ? 'the page has no time for motion' : 'fewer marks, the page is busy'}` : ''].filter(Boolean).join('; '));
 }
 
 /** A lane's name is a button: focus or touch shows its newest token's evidence. @param {import('../bridge.js').Bridge} bridge */

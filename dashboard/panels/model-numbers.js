@@ -1,17 +1,23 @@
-/** The numbers of each lane, on its own centre line: rate, time to first token, E, context, VRAM; below each its comparison. */
+/**
+ * The numbers of each lane, on its own centre line: rate, time to first token, E, context, VRAM; below each its
+ * comparison, and below all of them queue, batch and cache. What is not measured says why, and how to get it.
+ */
 import {attribute, el, rows, text} from '../dom.js';
-import {NONE, memory} from '../format.js';
+import {NONE, memory, millis, span} from '../format.js';
 import {quantile} from '../slots.js';
 import {modelHeard} from './energy.js';
 
 /** @typedef {import('../context.js').Context} Context */
 /** @typedef {import('../types').LaneFigures} LaneFigures */
-/** @typedef {{value: string, unit: string, below: string, dim?: boolean, absent?: string, share?: number}} Cell */
+/** @typedef {{value: string, unit: string, below: string, dim?: boolean, held?: boolean, absent?: string, share?: number}} Cell */
 
 /** Fewer say little about the one in twenty. */
 const LEAST_FOR_P95 = 5;
 /** An energy that is told no more (a quiet model) is not now's. */
 const FRESH_US = 2e6;
+/** The collector points a model out after `collector.sampler.runtime.idle_min`; here it is said where the number stands. */
+const IDLE_US = 5 * 60e6;
+const WHY_NO_SERVING = 'Its runtime does not tell. llama-server does with --metrics, vLLM, SGLang and text-generation-inference by themselves.';
 
 /** @param {string} why @returns {Cell} */
 const absent = (why) => ({value: '', unit: '', below: '', absent: why});
@@ -19,9 +25,12 @@ const absent = (why) => ({value: '', unit: '', below: '', absent: why});
 /** Seconds with what matters: 0.94, 12.3 @param {number} ms */
 const seconds = (ms) => (ms / 1000).toFixed(ms < 9950 ? 2 : 1);
 
-/** @param {LaneFigures} lane @returns {Cell} */
-export function rateCell(lane) {
-    if (lane.tps === lane.tps) return {value: lane.tps.toFixed(0), unit: '', below: lane.state === 'stalled' ? 'stalled' : ''};
+/** @param {LaneFigures} lane @param {number} [slowdown] time per token while others run over that alone (CONTRACTS §3); NaN: not measured @returns {Cell} */
+export function rateCell(lane, slowdown = NaN) {
+    if (lane.tps === lane.tps) {
+        const alone = slowdown > 0 ? `alone ${(lane.tps * slowdown).toFixed(0)}` : '';
+        return {value: lane.tps.toFixed(0), unit: '', below: lane.state === 'stalled' ? 'stalled' : alone};
+    }
     // Never a stale big number: what was is said in words.
     return {value: NONE, unit: '', below: lane.last_rate === lane.last_rate ? `last request ${lane.last_rate.toFixed(0)}` : 'no tokens yet', dim: true};
 }
@@ -36,19 +45,44 @@ export function firstTokenCell(lane, past_ms) {
     return {value: seconds(last_ms), unit: 's', below: p95 || 'last request'};
 }
 
-/** @param {Context} context @param {LaneFigures} lane @returns {Cell[]} */
-function cells({bridge, requests}, lane) {
+/** The newest value of a model's metric, NaN where it is not of now. @param {Context} context @param {LaneFigures} lane */
+function reader({bridge}, lane) {
     const {latest} = bridge, source = `model:${lane.model}`, now_us = bridge.now_us();
-    const fresh = (/** @type {string} */ metric) => {
+    return (/** @type {string} */ metric) => {
         const found = latest.all(metric, source).find(({value, time_us, period_us}) => value === value && now_us - time_us < Math.max(FRESH_US, 3 * period_us));
         return found ? found.value : NaN;
     };
+}
+
+/** Memory of the GPU; of a model that does nothing with it, since when. @param {LaneFigures} lane @param {number} vram bytes @param {number} onGpu @param {number} now_us @returns {Cell} */
+export function vramCell(lane, vram, onGpu, now_us) {
+    if (vram !== vram) return absent('Its runtime does not tell how much GPU memory it holds. Ollama does.');
+    const size = memory(vram), idle_us = now_us - lane.last_us;
+    if (lane.state === 'quiet' && vram > 0 && idle_us > IDLE_US) return {value: size.number, unit: size.unit, below: `idle ${span(idle_us / 1e6)}, still held`, held: true};
+    return {value: size.number, unit: size.unit, below: onGpu === onGpu ? (onGpu > 0.999 ? 'all on GPU' : `${(onGpu * 100).toFixed(0)} % on GPU`) : ''};
+}
+
+/**
+ * Queue, batch and cache as the runtime tells them; those it does not tell are named last, once.
+ * @param {(metric: string) => number} fresh @returns {{said: string, absent: string}}
+ */
+export function servingWords(fresh) {
+    const waiting = fresh('model.requests_waiting'), wait_ms = fresh('model.queue_wait_ms'), batch = fresh('model.batch_size');
+    const hits = fresh('model.cache_hit_ratio'), used = fresh('model.kv_cache_used_ratio');
+    const percent = (/** @type {number} */ ratio) => `${(ratio * 100).toFixed(0)}\u00a0%`;
+    const queue = [waiting === waiting ? `${waiting.toFixed(0)} waiting` : '', wait_ms === wait_ms ? `${millis(wait_ms)} in the queue` : ''].filter(Boolean).join(', ');
+    const cache = [hits === hits ? `${percent(hits)} cache hits` : '', used === used ? `cache ${percent(used)} full` : ''].filter(Boolean).join(', ');
+    const told = /** @type {[string, string][]} */ ([['queue', queue], ['batch', batch === batch ? `batch ${batch.toFixed(batch % 1 ? 1 : 0)}` : ''], ['cache', cache]]);
+    return {said: told.map(([, words]) => words).filter(Boolean).join(' · '), absent: told.filter(([, words]) => !words).map(([name]) => name).join(', ')};
+}
+
+/** @param {Context} context @param {LaneFigures} lane @param {(metric: string) => number} fresh @returns {Cell[]} */
+function cells({bridge, requests}, lane, fresh) {
     const energy = fresh('model.energy'), certainty = fresh('model.certainty');
     const context = fresh('model.context_used_ratio'), cache = fresh('model.kv_cache_used_ratio'), fill = context === context ? context : cache;
-    const vram = fresh('model.vram_bytes'), onGpu = fresh('model.gpu_share_ratio'), size = memory(vram);
     const live = lane.state === 'flowing' || lane.state === 'stalled';
     return [
-        rateCell(lane),
+        rateCell(lane, fresh('model.slowdown_ratio')),
         firstTokenCell(lane, requests.of(lane.model).map(({ttft_ms}) => Number(ttft_ms ?? NaN))),
         energy === energy
             ? {value: energy.toFixed(2), unit: '', below: certainty === certainty ? `certainty ${certainty.toFixed(2)}` : live ? 'certainty not measured' : '', share: energy}
@@ -56,9 +90,7 @@ function cells({bridge, requests}, lane) {
         fill === fill
             ? {value: (fill * 100).toFixed(0), unit: '%', below: context === context ? 'of its context' : 'of its cache', share: fill}
             : absent('Its runtime does not tell. llama-server does with --metrics and --slots, vLLM and SGLang by themselves.'),
-        vram === vram
-            ? {value: size.number, unit: size.unit, below: onGpu === onGpu ? (onGpu > 0.999 ? 'all on GPU' : `${(onGpu * 100).toFixed(0)} % on GPU`) : ''}
-            : absent('Its runtime does not tell how much GPU memory it holds. Ollama does.'),
+        vramCell(lane, fresh('model.vram_bytes'), fresh('model.gpu_share_ratio'), bridge.now_us()),
     ];
 }
 
@@ -81,7 +113,9 @@ export default {
                 row.style.setProperty('--middle', `${lane.middle}px`);
                 attribute(row, 'aria-label', lane.model);
                 text(row.children[0], lane.model);
-                cells(context, lane).forEach((cell, at) => fill(/** @type {HTMLElement} */ (row.children[at + 1]), cell));
+                const fresh = reader(context, lane);
+                cells(context, lane, fresh).forEach((cell, at) => fill(/** @type {HTMLElement} */ (row.children[at + 1]), cell));
+                serving(/** @type {HTMLElement} */ (row.lastElementChild), servingWords(fresh));
             });
         };
         context.bridge.on('energy', ({lanes: now}) => { lanes = now; if (!context.state.paused) draw(); });
@@ -92,11 +126,23 @@ export default {
 
 function newRow() {
     const cell = () => el('span', {class: 'number-cell', role: 'cell'}, el('span', {class: 'number-value'}, el('b'), el('span', {class: 'unit'})), el('span', {class: 'number-below'}), el('meter', {min: '0', max: '1', hidden: true, 'aria-hidden': 'true'}));
-    return el('div', {class: 'number-row', role: 'row'}, el('span', {class: 'number-model', role: 'rowheader'}), ...HEADS.map(cell));
+    return el('div', {class: 'number-row', role: 'row'}, el('span', {class: 'number-model', role: 'rowheader'}), ...HEADS.map(cell),
+        el('span', {class: 'number-serving', role: 'cell', 'aria-colspan': String(HEADS.length)}, el('span'), el('span', {class: 'none'})));
+}
+
+/** @param {HTMLElement} node @param {{said: string, absent: string}} words */
+function serving(node, {said, absent: missing}) {
+    const [told, none] = node.children;
+    text(told, said);
+    text(none, missing ? `${said ? ' · ' : ''}${missing} not measured` : '');
+    attribute(none, 'title', missing ? WHY_NO_SERVING : null);
+    attribute(none, 'tabindex', missing ? '0' : null);
+    attribute(none, 'role', missing ? 'note' : null);
+    attribute(none, 'aria-label', missing ? `${missing} not measured. ${WHY_NO_SERVING}` : null);
 }
 
 /** @param {HTMLElement} node @param {Cell} cell */
-function fill(node, {value, unit, below, dim = false, absent: why, share = NaN}) {
+function fill(node, {value, unit, below, dim = false, held = false, absent: why, share = NaN}) {
     const [figure, words, meter] = node.children;
     text(figure.children[0], value);
     text(figure.children[1], unit);
@@ -105,6 +151,7 @@ function fill(node, {value, unit, below, dim = false, absent: why, share = NaN})
     attribute(node, 'tabindex', why ? '0' : null);
     attribute(node, 'aria-label', why ? `not measured. ${why}` : null);
     node.classList.toggle('dim', dim);
+    node.classList.toggle('held', held);
     node.classList.toggle('none', Boolean(why));
     const bar = /** @type {HTMLMeterElement} */ (meter);
     bar.hidden = share !== share;

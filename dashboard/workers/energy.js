@@ -9,6 +9,7 @@ import {drawRipple, drawStill} from './energy-notes.js';
 import {DETAIL, Painter} from './energy-paint.js';
 import {SPAN_US, boxes, energyAt, energyTold, pairs, tokensPerDot, xOf} from './energy-shapes.js';
 import {evidenceAt} from './energy-evidence.js';
+import {lastMinute} from './energy-table.js';
 
 /** @typedef {import('../types').LiveFrame} LiveFrame */
 /** @typedef {import('./energy-shapes.js').Rows} Rows */
@@ -39,8 +40,8 @@ export class Energy {
         this.reduced = false;
         this.level = 0;
         this.per_dot = 1;
-        /** @type {{stall_us: number, burst_tps: number, burst_tps_of: Record<string, number>}|null} told by the page */
-        this.profile = null;
+        /** Where a metric of a model lies in the rings. @type {Map<string, {ring: any, column: number}|null>} */
+        this.places = new Map();
         this.slots = new SlotCounter();
         this.frame_ms = NaN;
         this.fresh_slots = this.fresh_dropped = 0;
@@ -55,6 +56,7 @@ export class Energy {
         /** @type {number[]} */
         this.lags_ms = [];
         this.fidelity = NaN;
+        this.joined = false;
         this.leftOut = 0;
         this.resting = 0;
     }
@@ -88,18 +90,11 @@ export class Energy {
         this.drawAnew();
     }
 
-    /** What counts as a stall and as a burst, from now on (CONTRACTS §2). @param {{stall_us: number, burst_tps: number, burst_tps_of: Record<string, number>}} profile */
-    follow(profile) {
-        this.profile = profile;
-        for (const lane of this.lanes.values()) this.measureBy(lane);
-        this.draw();
-    }
-
-    /** @param {Lane} lane */
+    /** What counts as a stall and as a burst for a model, as the profile in force says (CONTRACTS §2); until it is told, the standard one. @param {Lane} lane */
     measureBy(lane) {
-        if (!this.profile) return;
-        lane.stall_us = this.profile.stall_us;
-        lane.burst_tps = this.profile.burst_tps_of[lane.model] ?? this.profile.burst_tps;
+        const stall_ms = this.newest(lane, 'model.profile_stall_ms'), burst_tps = this.newest(lane, 'model.profile_burst_tps');
+        if (stall_ms > 0) lane.stall_us = stall_ms * 1000;
+        if (burst_tps > 0) lane.burst_tps = burst_tps;
     }
 
     /** Bars in place of motion: asked for, or the lowest level. */
@@ -130,6 +125,7 @@ export class Energy {
         }
         if (this.rings.version !== this.seenVersion) {
             this.seenVersion = this.rings.version;
+            this.places.clear();
             for (const {source} of this.rings.all) {
                 const model = source.startsWith('model:') ? source.slice(6) : '';
                 if (model && model !== '*') this.lane(model);
@@ -165,13 +161,30 @@ export class Energy {
         return this.rings.all.some(({source, newest_us, period_us}) => source === `model:${lane.model}` && now_us - newest_us < Math.max(3 * period_us, TOLD_US));
     }
 
+    /** @param {Lane} lane @param {string} metric */
+    place(lane, metric) {
+        const name = `${metric} ${lane.model}`;
+        let place = this.places.get(name);
+        if (place === undefined) {
+            const found = this.rings.matching(metric, `model:${lane.model}`);
+            place = found.find(({key}) => !key.labels.length) ?? found[0] ?? null;
+            this.places.set(name, place);
+        }
+        return place;
+    }
+
     /** @param {Lane} lane @param {string} metric @returns {Rows|null} */
     rows(lane, metric) {
-        const found = this.rings.matching(metric, `model:${lane.model}`);
-        const own = found.find(({key}) => !key.labels.length) ?? found[0];
+        const own = this.place(lane, metric);
         if (!own) return null;
         const {ring, column} = own;
         return {times: ring.times, values: ring.columns[column], start: ring.start, end: ring.end, period_us: ring.period_us};
+    }
+
+    /** @param {Lane} lane @param {string} metric NaN: never told */
+    newest(lane, metric) {
+        const rows = this.rows(lane, metric);
+        return rows && rows.end > rows.start ? rows.values[rows.end - 1] : NaN;
     }
 
     draw() {
@@ -187,6 +200,7 @@ export class Energy {
         const lanes = this.shown;
         const moving = this.stopped_us !== this.stopped_us && lanes.some((lane) => lane.moves(now_us, SPAN_US + 2e6));
         if (this.still && now_ms - this.drawn_ms < STILL_MS && this.drawn_ms) return this.rest(STILL_MS - (now_ms - this.drawn_ms));
+        if (now_ms - this.told_ms >= TELL_MS) for (const lane of lanes) this.measureBy(lane);
         const areas = boxes(lanes.length, painter.width, painter.height);
         const shown = lanes.map((lane, at) => ({lane, rows: this.rows(lane, 'model.energy'), box: areas[at]}));
         painter.begin();
@@ -213,7 +227,9 @@ export class Energy {
         painter.axis();
         const drawn = painter.lanes(shown, now_us);
         const told = shown.map(({lane}) => energyAt(this.rows(lane, 'model.interference'), now_us));
-        for (const {one, other, r} of pairs(told)) drawRipple(painter, shown[one].box, shown[other].box, r);
+        const joined = pairs(told);
+        for (const {one, other, r} of joined) drawRipple(painter, shown[one].box, shown[other].box, r);
+        this.joined = joined.length > 0;
         const computed = shown.reduce((sum, {rows}) => sum + energyTold(rows, now_us - SPAN_US, now_us), 0);
         this.fidelity = computed > 0.05 ? drawn / computed : NaN;
     }
@@ -245,10 +261,10 @@ export class Energy {
         this.post({
             type: 'energy', now_us, left_out: this.leftOut, fidelity: this.still ? NaN : this.fidelity,
             more: others.length, more_busy: others.filter((lane) => lane.state(now_us) !== 'quiet').length,
-            lag_ms: quantile(this.lags_ms, 0.95), still: this.still, level: this.level, per_dot: this.per_dot,
+            lag_ms: quantile(this.lags_ms, 0.95), still: this.still, level: this.level, per_dot: this.per_dot, joined: this.joined,
             work_p95_ms: quantile(this.work_ms, 0.95), slots: this.fresh_slots, dropped: this.fresh_dropped,
             lanes: lanes.map((lane, at) => ({
-                model: lane.model, middle: areas[at].middle, state: lane.state(now_us), tps: lane.rateNow(now_us), bursts: lane.bursts(now_us), per_spark: Lane.merged(lane.rateNow(now_us) || 0), burst_tps: lane.burst_tps,
+                model: lane.model, middle: areas[at].middle, state: lane.state(now_us), tps: lane.rateNow(now_us), bursts: lane.bursts(now_us), per_spark: Lane.merged(lane.rateNow(now_us) || 0), burst_tps: lane.burst_tps, stall_limit_ms: lane.stall_us / 1000,
                 last_rate: lane.lastRate, last_us: lane.last_us, ttft_ms: lane.ttft_ms, waiting_ms: lane.waiting ? (now_us - lane.waiting.from_us) / 1000 : NaN,
                 requests: [...lane.running].map(([id, {begun_us, first_us, tokens}]) => ({id, begun_us, first_us, tokens})),
                 stalled_ms: lane.state(now_us) === 'stalled' ? (now_us - lane.last_us) / 1000 : NaN,
@@ -276,21 +292,6 @@ export class Energy {
 
     /** The last minute as a table: a row a second and lane. */
     table() {
-        const now_us = this.now_us, second_us = Math.floor(now_us / 1e6) * 1e6;
-        const lines = [];
-        for (let back = 0; back < 60; back++) {
-            const to_us = second_us - back * 1e6;
-            for (const lane of this.lanes.values()) {
-                const first = lane.after(to_us - 1e6), end = lane.after(to_us);
-                if (first === end) continue;
-                const bits = [...lane.bits.subarray(first, end)].filter((one) => one === one);
-                lines.push({
-                    time_us: to_us, model: lane.model, tokens: lane.total(end) - lane.total(first), energy: energyAt(this.rows(lane, 'model.energy'), to_us),
-                    bits: bits.length ? bits.reduce((a, b) => a + b) / bits.length : NaN,
-                    stalls: lane.gaps.filter((gap) => gap.to_us > to_us - 1e6 && gap.to_us <= to_us).length,
-                });
-            }
-        }
-        this.post({type: 'energy-table', lines});
+        this.post({type: 'energy-table', lines: lastMinute([...this.lanes.values()], this.now_us, (lane) => this.rows(lane, 'model.energy'))});
     }
 }

@@ -74,7 +74,6 @@ const receive = {
         if (ask === 'size') energy.size(rest);
         if (ask === 'reduced') energy.reduce(rest.reduced);
         if (ask === 'level') energy.atLevel(rest.level);
-        if (ask === 'profile') energy.follow(rest.profile);
         if (ask === 'evidence') energy.evidence(rest);
         if (ask === 'table') energy.table();
     },

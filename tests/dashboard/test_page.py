@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from demo.__main__ import MODELS
+
 ROOT = Path(__file__).resolve().parents[2]
 DASHBOARD = ROOT / "dashboard"
 NODE = shutil.which("node")
@@ -56,6 +58,12 @@ def test_page_holds_nothing_that_its_csp_forbids() -> None:
         for forbidden in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function"):
             assert forbidden not in text, f"{path.name}: {forbidden}"
         assert len(text.splitlines()) < 300, f"{path.name} has {len(text.splitlines())} lines"
+
+
+def test_page_names_the_models_of_the_demo() -> None:
+    words = (DASHBOARD / "panels/energy-words.js").read_text()
+    named = words.partition("DEMO_MODELS = [")[2].partition("]")[0]
+    assert tuple(name.strip(" '") for name in named.split(",")) == MODELS
 
 
 @pytest.mark.skipif(NODE is None and not os.environ.get("CI"), reason="node is not installed")

@@ -1,0 +1,45 @@
+/** The numbers beside a lane and the evidence for a mark: what they compare with, and what they say where nothing is measured. */
+import assert from 'node:assert/strict';
+import {test} from 'node:test';
+import {evidenceWords} from '../../dashboard/panels/energy-words.js';
+import {rateCell, servingWords, vramCell} from '../../dashboard/panels/model-numbers.js';
+
+const plain = (/** @type {string} */ text) => text.replaceAll('\u00a0', ' ');
+const lane = (/** @type {any} */ more = {}) => /** @type {any} */ ({model: 'm', state: 'flowing', tps: 18, last_rate: 24, last_us: 0, ttft_ms: NaN, waiting_ms: NaN, ...more});
+const told = (/** @type {Record<string, number>} */ values) => (/** @type {string} */ metric) => values[metric] ?? NaN;
+
+test('a rate is compared with that of the model alone, where the slowdown is measured', () => {
+    assert.equal(rateCell(lane(), 1.6).below, 'alone 29');
+    assert.equal(rateCell(lane()).below, '');
+    assert.equal(rateCell(lane({state: 'stalled'}), 1.6).below, 'stalled');
+    assert.equal(rateCell(lane({tps: NaN}), 1.6).below, 'last request 24');
+});
+
+test('a model that holds memory and does nothing is pointed out', () => {
+    const quiet = lane({state: 'quiet', last_us: 1e15});
+    const cell = vramCell(quiet, 3 * 2 ** 30, 1, 1e15 + 20 * 60e6);
+    assert.equal(plain(cell.below), 'idle 20 min, still held');
+    assert.equal(cell.held, true);
+    assert.equal(vramCell(quiet, 3 * 2 ** 30, 1, 1e15 + 60e6).below, 'all on GPU');
+    assert.equal(vramCell(lane({last_us: 1e15}), 3 * 2 ** 30, 0.5, 1e15 + 20 * 60e6).below, '50 % on GPU');
+    assert.match(vramCell(quiet, NaN, NaN, 1e15).absent ?? '', /does not tell/);
+});
+
+test('queue, batch and cache are told as far as they are measured, and no farther', () => {
+    assert.deepEqual(servingWords(told({})), {said: '', absent: 'queue, batch, cache'});
+    const all = servingWords(told({'model.requests_waiting': 2, 'model.batch_size': 3.5, 'model.cache_hit_ratio': 0.63, 'model.kv_cache_used_ratio': 0.41}));
+    assert.equal(plain(all.said), '2 waiting · batch 3.5 · 63 % cache hits, cache 41 % full');
+    assert.equal(all.absent, '');
+    assert.deepEqual(servingWords(told({'model.requests_waiting': 0})), {said: '0 waiting', absent: 'batch, cache'});
+});
+
+test('evidence says by which profile a stall, a burst and E are told', () => {
+    const found = {
+        model: 'm', age_ms: 40, bits: NaN, energy: 0.7, stall_ms: NaN, waiting_ms: NaN, time_us: 1, certainty: NaN, gap_ms: 50,
+        tps: 18, burst_tps: 12, stall_limit_ms: 350,
+    };
+    const said = (/** @type {object} */ more = {}) => plain(evidenceWords({...found, ...more}, 'profile studio').rest.join('; '));
+    assert.match(said(), /E 0\.70 by profile studio; 18 tok\/s, a burst: more than 12/);
+    assert.match(said({tps: 9}), /no burst: not more than 12/);
+    assert.match(said({stall_ms: 620}), /longer than 350 ms, the limit of profile studio/);
+});
