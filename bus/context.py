@@ -63,6 +63,9 @@ class ServiceContext:
         self.publisher = ListeningPublisher(home, zmq_context) if listens else Publisher(home, zmq_context)
         self.subscriber = Subscriber(home, zmq_context)
         self.subscriber.on_rejected = self._rejected
+        self._prompt: tuple[str, ...] = ()
+        self._prompt_subscriber: Subscriber | None = None
+        self._zmq_context = zmq_context
         self.samples = samples_of(self.publisher.send)
         self.state: ServiceState.ValueType = ServiceState.SERVICE_STATE_STARTING
         self.journals: dict[str, Reader] = {"samples": self.samples.held}
@@ -92,7 +95,27 @@ class ServiceContext:
 
     def subscribe(self, prefixes: Sequence[str], handler: Handler) -> None:
         """Calls `handler(topic, payload)` in the loop; an exception in it rejects that message and is counted."""
-        self.subscriber.subscribe(prefixes, handler)
+        for prefix in prefixes:
+            prompt = self._prompt_subscriber if prefix.startswith(self._prompt) else None
+            (prompt or self.subscriber).subscribe([prefix], handler)
+
+    def hear_at_once(self, *prefixes: str) -> None:
+        """What is subscribed from now on below these is heard as it comes, whatever pace `subscriber` goes at.
+
+        In the order in which it came, but no longer in one order with the rest.
+        """
+        self._prompt = prefixes
+        self._prompt_subscriber = Subscriber(self.home, self._zmq_context)
+        self._prompt_subscriber.on_rejected = self._rejected
+
+    @property
+    def _subscribers(self) -> list[Subscriber]:
+        return [self.subscriber, *([self._prompt_subscriber] if self._prompt_subscriber else [])]
+
+    @property
+    def received(self) -> int:
+        """Messages heard so far."""
+        return sum(subscriber.received for subscriber in self._subscribers)
 
     def emit(self, kind: str, source: str, title: str, event: Event | None = None, **attributes: str) -> None:
         """Publishes an event for charts and history; `event` may carry more (a spike)."""
@@ -196,8 +219,8 @@ class ServiceContext:
             version=self._version,
             counters={
                 "bus_sent_total": self.publisher.sent,
-                "bus_received_total": self.subscriber.received,
-                "bus_rejected_total": self.subscriber.rejected,
+                "bus_received_total": self.received,
+                "bus_rejected_total": sum(subscriber.rejected for subscriber in self._subscribers),
                 "rss_peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
                 **self.counters,
             },
@@ -241,5 +264,6 @@ class ServiceContext:
             self.home.socket(self.name).unlink(missing_ok=True)
         for channel in self._channels.values():
             await channel.close(None)
-        self.subscriber.close()
+        for subscriber in self._subscribers:
+            subscriber.close()
         self.publisher.close()

@@ -18,6 +18,8 @@ from bus.series import Series, schema_hash, to_key
 
 # How often a batch names its series although nothing changed: a newcomer on the bus waits at most so long.
 SERIES_EVERY_S = 5.0
+# Names that Replay may still need: ten minutes of a table whose columns change each second, with others beside it.
+_MOST_NAMED = 1000
 
 Send = Callable[[str, bytes], None]
 
@@ -33,7 +35,7 @@ class SampleProducer:
         self._send = send
         self._seq = 0
         self._lock = threading.Lock()
-        self._schemas: dict[int, SampleBatch] = {}
+        self._schemas: dict[int, bytes] = {}
 
     def table(
         self, source: str, group: "RateGroup.ValueType", rate_hz: float, shown_only: bool = False
@@ -41,14 +43,23 @@ class SampleProducer:
         """A table of rows with one clock; `shown_only` rows are drawn but never written to disk."""
         return SampleTable(self, source, group, rate_hz, shown_only)
 
-    def _publish_batch(self, batch: SampleBatch) -> None:
-        topic = topics.sample(batch.source)
+    def _publish_rows(
+        self, topic: str, head: bytes, times_us: Sequence[int], boot_us: Sequence[int], values: Sequence[float]
+    ) -> None:
+        """`head` is the part of the message that stays the same: messages joined in their bytes are one message."""
         with self._lock:
-            batch.epoch, batch.seq = self.epoch, self._seq + 1
-            if batch.series:
-                named = SampleBatch(series=batch.series)
-                self._schemas[batch.schema] = named
-            self._accept(topic, batch.SerializeToString())
+            rows = SampleBatch(epoch=self.epoch, seq=self._seq + 1, times_us=times_us, boot_us=boot_us, values=values)
+            self._accept(topic, head + rows.SerializeToString())
+
+    def _name(self, schema: int, columns: tuple[Series, ...], source: str) -> bytes:
+        """Keeps the names of a table's columns for Replay; returns them as they travel."""
+        named = SampleBatch(series=[to_key(series, source) for series in columns]).SerializeToString()
+        with self._lock:
+            self._schemas.pop(schema, None)
+            self._schemas[schema] = named
+            if len(self._schemas) > _MOST_NAMED:
+                del self._schemas[next(iter(self._schemas))]
+        return named
 
     def emit(self, event: Event) -> None:
         """Publishes an event in the producer's sequence."""
@@ -77,13 +88,13 @@ class SampleProducer:
         # The batch that named a schema may stand behind others that use it: the ring is cut anywhere.
         for row in everything:
             if _is_batch(row) and (batch := SampleBatch.FromString(row.payload)).series:
-                known[batch.schema] = SampleBatch(series=batch.series)
+                known[batch.schema] = SampleBatch(series=batch.series).SerializeToString()
         sent: set[tuple[str, int, int]] = set()
         wanted = (row for row in everything if (row.epoch, row.seq) > (epoch, since))
         return Held([_with_series(row, known, sent) if _is_batch(row) else row for row in wanted], oldest)
 
 
-def _with_series(row: Row, known: dict[int, SampleBatch], sent: set[tuple[str, int, int]]) -> Row:
+def _with_series(row: Row, known: dict[int, bytes], sent: set[tuple[str, int, int]]) -> Row:
     """The row; the first of a table's schema with its columns named."""
     batch = SampleBatch.FromString(row.payload)
     mark = (row.topic, batch.group, batch.schema)
@@ -92,7 +103,7 @@ def _with_series(row: Row, known: dict[int, SampleBatch], sent: set[tuple[str, i
     sent.add(mark)
     if batch.series or batch.schema not in known:
         return row
-    batch.MergeFrom(known[batch.schema])
+    batch.MergeFromString(known[batch.schema])
     return row._replace(payload=batch.SerializeToString())
 
 
@@ -116,8 +127,10 @@ class SampleTable:
         self.group = group
         self.rate_hz = rate_hz
         self.shown_only = shown_only
+        self._topic = topics.sample(source)
         self._columns: tuple[Series, ...] = ()
-        self._schema = 0
+        self._rate_told_hz = rate_hz
+        self._head = self._named_head = b""
         self._named_at_s = float("-inf")
 
     def write(
@@ -137,21 +150,26 @@ class SampleTable:
             )
         now_s = monotonic_s()
         changed = columns is not self._columns and columns != self._columns
-        if changed:
-            self._schema = schema_hash(columns)
+        if changed or self.rate_hz != self._rate_told_hz or not self._head:
+            self._begin(columns)
         self._columns = columns
-        batch = SampleBatch(
+        head = self._head
+        if changed or now_s - self._named_at_s >= SERIES_EVERY_S:
+            self._named_at_s = now_s
+            head = self._named_head
+        self._producer._publish_rows(self._topic, head, times_us, boot_us, values)
+
+    def _begin(self, columns: tuple[Series, ...]) -> None:
+        """Spells out what all rows of these columns have in common."""
+        schema = schema_hash(columns)
+        head = SampleBatch(
             producer=self._producer.producer,
             source=self.source,
             group=self.group,
             rate_hz=self.rate_hz,
-            schema=self._schema,
-            times_us=times_us,
-            boot_us=boot_us,
-            values=values,
+            schema=schema,
             shown_only=self.shown_only,
         )
-        if changed or now_s - self._named_at_s >= SERIES_EVERY_S:
-            self._named_at_s = now_s
-            batch.series.extend(to_key(series, self.source) for series in columns)
-        self._producer._publish_batch(batch)
+        self._head = head.SerializeToString()
+        self._named_head = self._head + self._producer._name(schema, columns, self.source)
+        self._rate_told_hz = self.rate_hz

@@ -47,9 +47,9 @@ NAME = "aggregator"
 _PROGRAMS = frozenset((*SERVICES, LISTENER))
 # A name becomes the path of a socket: one plain word.
 _WORD = re.compile(r"[a-z][a-z0-9_-]{0,31}")
-# While nobody listens, messages are taken four times a second: a wake-up costs more than the message it brings.
-# Questions take what has come before they are answered.
-IDLE_LOOK_S = 0.25
+# While nobody listens, messages are taken on the beat of each second: a wake-up, and caches that have gone cold since
+# the last one, cost more than the message they bring. Questions take what has come before they are answered.
+IDLE_LOOK_S = 1.0
 MANY_MESSAGES = 50
 
 
@@ -89,7 +89,7 @@ async def aggregator(ctx: ServiceContext) -> AsyncIterator[None]:
 
     ingest = Ingest(rings, stored, ask, spread, ctx.log, recorder.flush, is_here)
     figures = Figures(store)
-    own = OwnFigures(ctx.samples, ingest, figures, lambda: ctx.subscriber.received)
+    own = OwnFigures(ctx.samples, ingest, figures, lambda: ctx.received)
 
     def on_health(_topic: str, payload: bytes) -> None:
         health = Health.FromString(payload)
@@ -136,6 +136,8 @@ async def aggregator(ctx: ServiceContext) -> AsyncIterator[None]:
         tell_quarantine(ctx, store.quarantined)
     if isinstance(ctx.publisher, ListeningPublisher):
         ctx.publisher.listen(on_subscription)
+    # A model's energy is told ten times a second as its tokens come, whether anybody looks or not.
+    ctx.hear_at_once(topics.TOKENS, topics.REQUESTS)
     ctx.subscribe([topics.SAMPLES], ingest.on_sample)
     ctx.subscribe([topics.EVENTS], ingest.on_event)
     ctx.subscribe([topics.HEALTHS], on_health)

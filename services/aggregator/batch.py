@@ -61,8 +61,37 @@ def _floats(message: SampleBatch) -> Floats:
     return np.array(message.values, np.float64)
 
 
-def read_batch(message: SampleBatch) -> Batch:
-    """The arrays of a message; raises BadBatch where its fields do not fit each other."""
+class Names:
+    """Column names that were read before: a table repeats them every few seconds, and reading 100 takes 0.7 ms."""
+
+    _MOST = 256
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, int], tuple[Series, ...]] = {}
+
+    def of(self, message: SampleBatch) -> tuple[Series, ...] | None:
+        """The columns that a message spells out; None: it spells out none. Raises BadBatch."""
+        if not message.series:
+            return None
+        table = (message.source, message.schema)
+        if table not in self._known:
+            if len(self._known) >= self._MOST:
+                self._known.clear()
+            self._known[table] = _spelled_out(message)
+        return self._known[table]
+
+
+def _spelled_out(message: SampleBatch) -> tuple[Series, ...]:
+    series = tuple(from_key(key, message.source) for key in message.series)
+    if len(set(series)) != len(series):
+        raise BadBatch("two columns have the same series")
+    if schema_hash(series) != message.schema:
+        raise BadBatch("schema is not the hash of series")
+    return series
+
+
+def read_batch(message: SampleBatch, names: Names | None = None) -> Batch:
+    """The arrays of a message; raises BadBatch where its fields do not fit each other. `names`: read before."""
     rows = len(message.times_us)
     if not message.producer or not message.source:
         raise BadBatch("producer and source must be named")
@@ -73,15 +102,9 @@ def read_batch(message: SampleBatch) -> Batch:
         raise BadBatch(f"{len(message.values)} values do not fill {rows} rows of 1 to {MAX_COLUMNS} columns evenly")
     if not 0 < message.rate_hz <= MAX_RATE_HZ:
         raise BadBatch(f"rate_hz is {message.rate_hz:g}, must be above 0 and at most {MAX_RATE_HZ:g}")
-    series = None
-    if message.series:
-        series = tuple(from_key(key, message.source) for key in message.series)
-        if len(series) != columns:
-            raise BadBatch(f"{len(series)} series for {columns} columns of values")
-        if len(set(series)) != columns:
-            raise BadBatch("two columns have the same series")
-        if schema_hash(series) != message.schema:
-            raise BadBatch("schema is not the hash of series")
+    if message.series and len(message.series) != columns:
+        raise BadBatch(f"{len(message.series)} series for {columns} columns of values")
+    series = (names or Names()).of(message)
     return Batch(
         TableKey(message.producer, message.source, message.group),
         message.epoch,

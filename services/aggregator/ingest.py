@@ -20,7 +20,7 @@ from bus import topics
 from bus.clock import monotonic_s
 from bus.journal.replay import Held
 from bus.logs import ServiceLogger
-from services.aggregator.batch import BadBatch, Batch, read_batch
+from services.aggregator.batch import BadBatch, Batch, Names, read_batch
 from services.aggregator.inbox import START, Apply, Ask, Command, Inbox, Lost, Position
 from services.aggregator.rings import Rings
 from services.aggregator.table import RING_S, RingFull, RingTable
@@ -92,6 +92,7 @@ class Ingest:
         self._inbox: Inbox[Item] = Inbox(stored, self._readable)
         self._commands: deque[Command[Item]] = deque()
         self._scheduled = False
+        self._names = Names()
         self._tasks: set[asyncio.Task[None]] = set()
         self._refused: set[str] = set()
         self.applied: dict[str, Position] = {}
@@ -131,7 +132,7 @@ class Ingest:
         if not message.producer or not message.epoch or not message.seq:
             raise BadBatch("producer, epoch and seq must be named")
         self._meet(message.producer)
-        self._take(self._inbox.offer(message.producer, Position(message.epoch, message.seq), _item(message)))
+        self._take(self._inbox.offer(message.producer, Position(message.epoch, message.seq), self._item(message)))
 
     def on_event(self, _topic: str, payload: bytes) -> None:
         event = Event.FromString(payload)
@@ -151,6 +152,12 @@ class Ingest:
         """Raises BadBatch for a name that nobody answers to; a real one is heard of again with its next health."""
         if not self._inbox.knows(producer) and not self._answers(producer):
             raise BadBatch(f"no service {producer[:40]!r} is here to be asked")
+
+    def _item(self, message: SampleBatch) -> Item:
+        try:
+            return read_batch(message, self._names)
+        except BadBatch as fault:
+            return Unreadable(f"{message.producer}: {fault}")
 
     # -- obeying ------------------------------------------------------------------------------
 
@@ -194,7 +201,7 @@ class Ingest:
     def _apply(self, command: Apply[Item]) -> RingTable | None:
         item, stored = command.payload, command.stored
         if isinstance(item, Replayed):
-            item = _item(SampleBatch.FromString(item.payload))
+            item = self._item(SampleBatch.FromString(item.payload))
         try:
             match item:
                 case Event():
@@ -247,13 +254,6 @@ class Ingest:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-
-
-def _item(message: SampleBatch) -> Item:
-    try:
-        return read_batch(message)
-    except BadBatch as fault:
-        return Unreadable(f"{message.producer}: {fault}")
 
 
 def _items(held: Held, stored: Position) -> Iterator[tuple[Position, Item]]:

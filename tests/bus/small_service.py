@@ -14,6 +14,12 @@ from bus.service import run
 @asynccontextmanager
 async def small(ctx: ServiceContext) -> AsyncIterator[None]:
     ctx.subscribe([topics.SAMPLES], lambda topic, payload: fail() if payload == b"fail" else None)
+    if os.environ.get("SMALL") == "looks rarely":
+        ctx.hear_at_once(topics.TOKENS)
+        for prefix in (topics.TOKENS, topics.EVENTS):
+            ctx.counters[prefix] = 0
+            ctx.subscribe([prefix], lambda topic, payload: count(ctx, topic))
+        ctx.subscriber.pace(1e6)
     ctx.reload_hooks.append(lambda: ctx.log.info("reloaded"))
     await ctx.serve()
     if os.environ.get("SMALL") == "fails":
@@ -21,6 +27,10 @@ async def small(ctx: ServiceContext) -> AsyncIterator[None]:
     yield
     if os.environ.get("SMALL") == "hangs":
         await asyncio.sleep(60)
+
+
+def count(ctx: ServiceContext, topic: str) -> None:
+    ctx.counters["/".join(topic.split("/")[:2]) + "/"] += 1
 
 
 def fail() -> None:

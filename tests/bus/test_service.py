@@ -17,7 +17,7 @@ from bus.crash import EXIT_FAILED, EXIT_REFUSED, read_crash
 from bus.home import REPOSITORY, Config, Home
 from bus.locks import holder
 from bus.transport import Publisher
-from tests.stack import Ear, free_port_base
+from tests.stack import Ear, free_port_base, wait_until
 
 
 class Bench:
@@ -137,3 +137,22 @@ def test_it_ends_when_its_home_is_open_to_others(bench: Bench) -> None:
     assert service.wait(5) == EXIT_REFUSED
     assert service.stderr is not None
     assert "chmod 700" in service.stderr.read().decode()
+
+
+def test_what_is_heard_at_once_does_not_wait_for_the_rest(bench: Bench) -> None:
+    process = bench.start("tests.bus.small_service", SMALL="looks rarely")
+    bench.wait_ready(process)
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    publisher = Publisher(bench.home, context)
+
+    def told() -> bool:
+        publisher.send(f"{topics.EVENTS}spike/", b"")
+        publisher.send(f"{topics.TOKENS}m/", b"")
+        return any(health.counters[topics.TOKENS] for health in bench.healths())
+
+    try:
+        wait_until(told, 30.0, "tokens in a heartbeat")
+    finally:
+        publisher.close()
+        context.term()
+    assert not any(health.counters[topics.EVENTS] for health in bench.healths())

@@ -24,7 +24,20 @@ class Counters(NamedTuple):
 class Process:
     """One life of one pid."""
 
-    __slots__ = ("_counters", "_io", "_raw", "_raw_io", "_stat", "comm", "folder", "kernel", "name", "pid", "unit")
+    __slots__ = (
+        "_counters",
+        "_io",
+        "_raw",
+        "_raw_io",
+        "_stat",
+        "_stat_at",
+        "comm",
+        "folder",
+        "kernel",
+        "name",
+        "pid",
+        "unit",
+    )
 
     def __init__(self, folder: Path, pid: int) -> None:
         """Raises OSError where it ended meanwhile."""
@@ -37,6 +50,7 @@ class Process:
         self._raw = b""
         self._raw_io = b""
         self._stat = PinnedFile(folder / "stat", 1024)
+        self._stat_at = self._stat.descriptor
         self._io: PinnedFile | None = None
         self._counters = Counters(0, 0, -1, -1)
         self.read()
@@ -49,7 +63,7 @@ class Process:
 
     def read(self) -> Counters:
         """Its counters now. Raises OSError when it has ended, also where its pid lives on in another."""
-        data = os.pread(self._stat.descriptor, 1024, 0)
+        data = os.pread(self._stat_at, 1024, 0)
         if data != self._raw:  # most sleep, and their line stays the same
             self._raw = data
             stat = parse_stat(data)
@@ -99,25 +113,23 @@ class Registry:
         """Reads everything once: 0.35 ms for 80 processes, 2/3 of it in the kernel."""
         known = self._known
         counters: dict[Process, Counters] = {}
-        living: dict[str, Process] = {}
         for name in os.listdir(self._proc):
-            if not name.isdigit():
-                continue
             process = known.get(name)
             if process is not None:
                 try:
                     counters[process] = process.read()
-                    living[name] = process
                     continue
                 except OSError:  # ended; perhaps another has its number now
-                    pass
-            try:
-                process = Process(self._proc / name, int(name))
-                counters[process] = process.read()
-                living[name] = process
-            except OSError:
-                continue
-        self._known = living
+                    del known[name]
+            if name.isdigit():
+                try:
+                    process = Process(self._proc / name, int(name))
+                    counters[process] = process.read()
+                    known[name] = process
+                except OSError:
+                    continue
+        if len(known) > len(counters):  # some are no longer listed
+            self._known = {name: process for name, process in known.items() if process in counters}
         return Snapshot(now_s, counters)
 
 
