@@ -28,6 +28,7 @@ class RequestsApi:
             web.get("/api/v1/requests", self.list),
             web.get("/api/v1/requests/{id}", self.get),
             web.get("/api/v1/routes", self.ways),
+            web.get("/api/v1/clients", self.clients),
             web.get("/api/v1/energy", self.energy),
         ]
 
@@ -60,6 +61,14 @@ class RequestsApi:
         """Where the tap leads requests: what was set, and the runtimes that were found."""
         Params(request, ())
         return json_response(to_plain(await self._ask.ListRoutes(pb.ListRoutesRequest(), timeout=TIMEOUT_S)))
+
+    async def clients(self, request: web.Request) -> web.Response:
+        """Requests, tokens, time and joules by client; empty unless the person agreed to record clients."""
+        params = Params(request, ("after_us",))
+        asked = pb.ListClientsRequest(after_us=params.integer("after_us"))
+        answer = await self._ask.ListClients(asked, timeout=TIMEOUT_S)
+        plain = [measured(one) for one in answer.clients]
+        return json_response({"clients": plain, "recorded": answer.recorded, "terms": measured(answer.terms)})
 
     async def energy(self, request: web.Request) -> web.Response:
         """Joules by day and model, newest day first, of 7 `days` or so many. Without a tariff money is null."""

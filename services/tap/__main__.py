@@ -22,6 +22,7 @@ from services.tap.api import RequestsApi
 from services.tap.asking import Wants
 from services.tap.beside import Besides
 from services.tap.bursts import Bursts
+from services.tap.clients import Clients
 from services.tap.finder import Finder
 from services.tap.hearing import hear
 from services.tap.keeper import Keeper
@@ -50,6 +51,9 @@ async def tap(ctx: ServiceContext) -> AsyncIterator[None]:
         table, figures, bursts = RouteTable(), Figures(), Bursts(ctx.publish)
         keeper = Keeper(ctx, store, lambda: recording(ctx))
         scores = Scores(ctx.samples)
+        clients = Clients(lambda: recording(ctx) and ctx.settings.flag("privacy.record.client"), store.client_key)
+        clients.follow()
+        ctx.settings.on_change("privacy.record.client", lambda _key, _value: clients.follow())
         async with looking() as session, contextlib.AsyncExitStack() as ending:
             finder = Finder(session, table, ctx.home.ports, lambda: ctx.settings.flag("tap.find"))
             upstreams = Upstreams()
@@ -58,7 +62,8 @@ async def tap(ctx: ServiceContext) -> AsyncIterator[None]:
             def new_meter() -> Meter | None:
                 if not measures(ctx):
                     return None
-                return Meter(figures, bursts, keeper.put, partial(tell_failure, ctx, figures), scores.judged)
+                failed = partial(tell_failure, ctx, figures)
+                return Meter(figures, bursts, keeper.put, failed, scores.judged, clients.of)
 
             besides = Besides(lambda: wants(ctx))
             proxy = Proxy(upstreams, table, finder, new_meter, besides)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import grpc
 from wfmonitor.v1 import requests_service_pb2 as pb
 from wfmonitor.v1.request_pb2 import RequestRecord
-from wfmonitor.v1.requests_service_pb2_grpc import RequestsServiceServicer
 
 from bus.settings_mirror import SettingsMirror
 from bus.targets import targets_of
 from bus.tariff import tariff_of
+from services.tap.clients_api import ClientsApi
 from services.tap.meter import Figures
 from services.tap.routes import RouteTable
 from services.tap.store import Store
@@ -19,10 +19,11 @@ _MOST = 1000
 _ORDERS = ("", "newest", "slowest")
 
 
-class RequestsApi(RequestsServiceServicer):
+class RequestsApi(ClientsApi):
     """Answers from the store and from what runs now."""
 
     def __init__(self, store: Store, figures: Figures, table: RouteTable, settings: SettingsMirror) -> None:
+        super().__init__(store, lambda: settings.flag("privacy.record.client"), lambda: terms_of(settings))
         self._store = store
         self._figures = figures
         self._table = table
@@ -46,6 +47,7 @@ class RequestsApi(RequestsServiceServicer):
             after_us=request.after_us,
             before_us=request.before_us,
         )
+        await self.with_names(ended)
         running = [record for record in self._running() if request.model in ("", record.model)]
         if request.before_us or request.after_us:
             running = []
@@ -64,6 +66,7 @@ class RequestsApi(RequestsServiceServicer):
                 grpc.StatusCode.NOT_FOUND, f"no request {request.id[:64]!r}; records are kept for 30 days by default"
             )
             raise AssertionError
+        await self.with_names([found])
         return found
 
     async def ListRoutes(

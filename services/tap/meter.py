@@ -11,6 +11,7 @@ from wfmonitor.v1.request_pb2 import Phase, RequestRecord
 from bus.clock import boot_us, monotonic_s, wall_us
 from bus.model_names import UNNAMED, plain_name
 from services.tap.bursts import Bursts
+from services.tap.clients import RawHeaders
 from services.tap.dialects import Generation
 from services.tap.facts import Facts
 from services.tap.framing import framing_of
@@ -60,8 +61,12 @@ class Meter:
         keep: Callable[[RequestRecord], None],
         on_failure: Callable[[Exception], None],
         on_judged: Callable[[str, bool], None] = lambda _model, _valid: None,
+        client_of: Callable[[RawHeaders], str] = lambda _headers: "",
     ) -> None:
-        """`on_judged(model, valid)`: whether an answer had the form that was asked for."""
+        """`on_judged(model, valid)`: whether an answer had the form that was asked for.
+
+        `client_of(headers)`: who asks, by consent; "" without it.
+        """
         self.figures = figures
         self.on_failure = on_failure
         self.broken = False
@@ -69,6 +74,8 @@ class Meter:
         self._bursts = bursts
         self._keep = keep
         self._on_judged = on_judged
+        self._client_of = client_of
+        self._client = ""
         self._body = b""
         self._request_bytes = 0
         self._judge: Judge | None = None
@@ -77,6 +84,11 @@ class Meter:
         self._reading: Reading | None = None
         self._status = 0
         self._concurrent = 0
+
+    @_guarded
+    def came_from(self, headers: RawHeaders) -> None:
+        """Note who asks, where the person agreed to that."""
+        self._client = self._client_of(headers)
 
     @_guarded
     def asked(self, body: object) -> None:
@@ -147,4 +159,6 @@ class Meter:
         if self._judge is not None and outcome is Outcome.COMPLETE:
             for valid in self._judge.verdicts(facts.finish_reason):
                 self._on_judged(builder.start.model, valid)
-        self._keep(builder.finish(end_s, self._status, facts, outcome, streamed=streamed))
+        record = builder.finish(end_s, self._status, facts, outcome, streamed=streamed)
+        record.client = self._client
+        self._keep(record)

@@ -79,6 +79,7 @@ class Proxy:
         meter = self._new_meter() if wanted else None
         on_sent, beside = None, None
         if meter is not None and wanted is not None:
+            meter.came_from(request.raw_headers)
             meter.asked(body)
             beside = self._besides.begin(wanted, way, model, body)
             # The ending, not the path: what stands before it is nobody's to keep.

@@ -14,6 +14,8 @@ from bus.database import Database
 from bus.journal.journal import Journal
 from bus.journal.replay import Held
 from bus.journal.ring_file import Row
+from services.tap import client_store
+from services.tap.client_store import Total
 from services.tap.tables import RequestRow
 
 # Who was away longer than this many requests lists them instead.
@@ -37,7 +39,11 @@ class Store:
         self.head = (0, 0)
         """(epoch, seq) of the newest journal row that is committed, as Health says it."""
         self.database = Database(
-            path, quarantine=quarantine, models=[RequestRow], synchronous="FULL", on_open=self._on_open
+            path,
+            quarantine=quarantine,
+            models=[RequestRow, *client_store.MODELS],
+            synchronous="FULL",
+            on_open=self._on_open,
         )
 
     def close(self) -> None:
@@ -60,7 +66,11 @@ class Store:
         payload = record.SerializeToString()
         e2e_ms = record.e2e_ms if record.HasField("e2e_ms") else None
         added = database.execute_sql(_INSERT, (record.id, record.start_us, record.model, e2e_ms, payload))
-        return self._journal.append(topics.request(record.model), payload) if added.rowcount else None
+        if not added.rowcount:
+            return None
+        if record.client:
+            client_store.keep(database, record)
+        return self._journal.append(topics.request(record.model), payload)
 
     async def add_costs(self, costs: Sequence[RequestCost]) -> set[str]:
         """Write into records what they cost; return the ids of those that are here.
@@ -84,16 +94,19 @@ class Store:
         if cost.HasField("energy_mean"):
             record.energy_mean = cost.energy_mean
         database.execute_sql(_REWRITE, (record.SerializeToString(), cost.id))
+        if record.client:
+            client_store.add_cost(database, cost)
         return True
 
     async def trim(self, max_age_days: float) -> int:
         """Remove records older than this, and the oldest beyond the most; return how many went."""
         oldest_us = self._now_us() - round(max_age_days * _DAY_US)
 
-        def remove(_: peewee.SqliteDatabase) -> int:
+        def remove(database: peewee.SqliteDatabase) -> int:
             gone = RequestRow.delete().where(RequestRow.start_us < oldest_us).execute()
             newest = RequestRow.select(peewee.fn.MAX(RequestRow.number)).scalar() or 0
             gone += RequestRow.delete().where(RequestRow.number <= newest - MOST_RECORDS).execute()
+            client_store.trim(database)
             self._journal.trim(JOURNAL_ROWS)
             return int(gone)
 
@@ -128,6 +141,22 @@ class Store:
 
         payload = await self.database.read(read)
         return None if payload is None else RequestRecord.FromString(payload)
+
+    def client_key(self) -> bytes:
+        """Return the key of clients' hashes, made when first asked for; blocks for that."""
+        return self.database.run_sync(lambda _: client_store.key())
+
+    async def clients(self, after_us: int) -> Sequence[Total]:
+        """Return each client's totals over requests with a start at `after_us` or later."""
+        return await self.database.read(lambda database: client_store.totals(database, after_us))
+
+    async def client_names(self) -> dict[str, str]:
+        """Return hash → the name that was given."""
+        return await self.database.read(lambda _: client_store.names())
+
+    async def name_client(self, client: str, name: str) -> bool:
+        """Name a client, "" takes its name away; return whether it was ever seen."""
+        return await self.database.run(lambda _: client_store.set_name(client, name))
 
     def held(self, epoch: int, since: int) -> Held:
         """Return the journal's rows after (epoch, since), for Replay; blocks for that read."""

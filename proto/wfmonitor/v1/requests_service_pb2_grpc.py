@@ -46,6 +46,16 @@ class RequestsServiceStub:
                 request_serializer=wfmonitor_dot_v1_dot_requests__service__pb2.GetRequestRequest.SerializeToString,
                 response_deserializer=wfmonitor_dot_v1_dot_request__pb2.RequestRecord.FromString,
                 _registered_method=True)
+        self.ListClients = channel.unary_unary(
+                '/wfmonitor.v1.RequestsService/ListClients',
+                request_serializer=wfmonitor_dot_v1_dot_requests__service__pb2.ListClientsRequest.SerializeToString,
+                response_deserializer=wfmonitor_dot_v1_dot_requests__service__pb2.ListClientsResponse.FromString,
+                _registered_method=True)
+        self.NameClient = channel.unary_unary(
+                '/wfmonitor.v1.RequestsService/NameClient',
+                request_serializer=wfmonitor_dot_v1_dot_requests__service__pb2.NameClientRequest.SerializeToString,
+                response_deserializer=wfmonitor_dot_v1_dot_requests__service__pb2.NameClientResponse.FromString,
+                _registered_method=True)
         self.ListRoutes = channel.unary_unary(
                 '/wfmonitor.v1.RequestsService/ListRoutes',
                 request_serializer=wfmonitor_dot_v1_dot_requests__service__pb2.ListRoutesRequest.SerializeToString,
@@ -69,6 +79,18 @@ class RequestsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListClients(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def NameClient(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListRoutes(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -87,6 +109,16 @@ def add_RequestsServiceServicer_to_server(servicer, server):
                     servicer.GetRequest,
                     request_deserializer=wfmonitor_dot_v1_dot_requests__service__pb2.GetRequestRequest.FromString,
                     response_serializer=wfmonitor_dot_v1_dot_request__pb2.RequestRecord.SerializeToString,
+            ),
+            'ListClients': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListClients,
+                    request_deserializer=wfmonitor_dot_v1_dot_requests__service__pb2.ListClientsRequest.FromString,
+                    response_serializer=wfmonitor_dot_v1_dot_requests__service__pb2.ListClientsResponse.SerializeToString,
+            ),
+            'NameClient': grpc.unary_unary_rpc_method_handler(
+                    servicer.NameClient,
+                    request_deserializer=wfmonitor_dot_v1_dot_requests__service__pb2.NameClientRequest.FromString,
+                    response_serializer=wfmonitor_dot_v1_dot_requests__service__pb2.NameClientResponse.SerializeToString,
             ),
             'ListRoutes': grpc.unary_unary_rpc_method_handler(
                     servicer.ListRoutes,
@@ -149,6 +181,60 @@ class RequestsService:
             '/wfmonitor.v1.RequestsService/GetRequest',
             wfmonitor_dot_v1_dot_requests__service__pb2.GetRequestRequest.SerializeToString,
             wfmonitor_dot_v1_dot_request__pb2.RequestRecord.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListClients(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wfmonitor.v1.RequestsService/ListClients',
+            wfmonitor_dot_v1_dot_requests__service__pb2.ListClientsRequest.SerializeToString,
+            wfmonitor_dot_v1_dot_requests__service__pb2.ListClientsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def NameClient(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wfmonitor.v1.RequestsService/NameClient',
+            wfmonitor_dot_v1_dot_requests__service__pb2.NameClientRequest.SerializeToString,
+            wfmonitor_dot_v1_dot_requests__service__pb2.NameClientResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -36,6 +36,8 @@ class RequestsServiceStub:
     def __new__(cls, channel: _aio.Channel) -> RequestsServiceAsyncStub: ...
     ListRequests: _grpc.UnaryUnaryMultiCallable[_requests_service_pb2.ListRequestsRequest, _requests_service_pb2.ListRequestsResponse]
     GetRequest: _grpc.UnaryUnaryMultiCallable[_requests_service_pb2.GetRequestRequest, _request_pb2.RequestRecord]
+    ListClients: _grpc.UnaryUnaryMultiCallable[_requests_service_pb2.ListClientsRequest, _requests_service_pb2.ListClientsResponse]
+    NameClient: _grpc.UnaryUnaryMultiCallable[_requests_service_pb2.NameClientRequest, _requests_service_pb2.NameClientResponse]
     ListRoutes: _grpc.UnaryUnaryMultiCallable[_requests_service_pb2.ListRoutesRequest, _requests_service_pb2.ListRoutesResponse]
 
 @_typing.type_check_only
@@ -45,6 +47,8 @@ class RequestsServiceAsyncStub(RequestsServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListRequests: _aio.UnaryUnaryMultiCallable[_requests_service_pb2.ListRequestsRequest, _requests_service_pb2.ListRequestsResponse]  # type: ignore[assignment]
     GetRequest: _aio.UnaryUnaryMultiCallable[_requests_service_pb2.GetRequestRequest, _request_pb2.RequestRecord]  # type: ignore[assignment]
+    ListClients: _aio.UnaryUnaryMultiCallable[_requests_service_pb2.ListClientsRequest, _requests_service_pb2.ListClientsResponse]  # type: ignore[assignment]
+    NameClient: _aio.UnaryUnaryMultiCallable[_requests_service_pb2.NameClientRequest, _requests_service_pb2.NameClientResponse]  # type: ignore[assignment]
     ListRoutes: _aio.UnaryUnaryMultiCallable[_requests_service_pb2.ListRoutesRequest, _requests_service_pb2.ListRoutesResponse]  # type: ignore[assignment]
 
 class RequestsServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -63,6 +67,20 @@ class RequestsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _requests_service_pb2.GetRequestRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_request_pb2.RequestRecord, _abc.Awaitable[_request_pb2.RequestRecord]]: ...
+
+    @_abc_1.abstractmethod
+    def ListClients(
+        self,
+        request: _requests_service_pb2.ListClientsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_requests_service_pb2.ListClientsResponse, _abc.Awaitable[_requests_service_pb2.ListClientsResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def NameClient(
+        self,
+        request: _requests_service_pb2.NameClientRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_requests_service_pb2.NameClientResponse, _abc.Awaitable[_requests_service_pb2.NameClientResponse]]: ...
 
     @_abc_1.abstractmethod
     def ListRoutes(

@@ -3,6 +3,8 @@
 wfmon requests                  those under way, then the newest
 wfmon requests --slow --last 1h the slowest of the last hour
 wfmon requests ID               one request, with its waterfall
+wfmon requests --by client      totals by client, where you agreed to record clients
+wfmon requests name-client HASH NAME
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ _WIDTH = 48
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `wfmon requests`."""
-    parser.add_argument("id", nargs="?", metavar="ID", help="one request in full")
+    parser.add_argument("words", nargs="*", metavar="ID", help="one request in full; or: name-client HASH NAME")
+    parser.add_argument("--by", choices=["client"], help="totals by client in place of requests")
     parser.add_argument("-n", "--rows", type=int, default=20, metavar="N", help="how many (default 20)")
     parser.add_argument("--slow", action="store_true", help="the slowest instead of the newest")
     parser.add_argument("--model", default="", metavar="NAME", help="of this model only")
@@ -41,30 +44,37 @@ def run(args: argparse.Namespace, home: Home) -> int:
     from wfmonitor.v1 import requests_service_pb2 as pb
     from wfmonitor.v1.requests_service_pb2_grpc import RequestsServiceStub
 
+    from services.cli.commands import request_clients as clients
     from services.cli.connection import door
 
     try:
         last_s = seconds(args.last) if args.last else 0.0
     except ValueError as error:
         raise CliError(str(error), USAGE) from None
+    if len(args.words) > 1 and args.words[0] != "name-client":
+        raise CliError(f"one request at a time, not {len(args.words)}", USAGE)
+    after_us = time.time_ns() // 1000 - round(last_s * 1e6) if last_s else 0
     with door(home) as channel:
         stub = RequestsServiceStub(channel)
-        if args.id:
-            found = [stub.GetRequest(pb.GetRequestRequest(id=args.id), timeout=_TIMEOUT_S)]
+        if args.by or args.words[:1] == ["name-client"]:
+            return clients.run(stub, args, after_us)
+        one = args.words[0] if args.words else ""
+        if one:
+            found = [stub.GetRequest(pb.GetRequestRequest(id=one), timeout=_TIMEOUT_S)]
             terms = stub.ListRequests(pb.ListRequestsRequest(limit=1), timeout=_TIMEOUT_S).terms
         else:
             asked = pb.ListRequestsRequest(
                 limit=max(1, min(args.rows, 1000)),
                 model=args.model,
                 order="slowest" if args.slow else "newest",
-                after_us=time.time_ns() // 1000 - round(last_s * 1e6) if last_s else 0,
+                after_us=after_us,
             )
             answer = stub.ListRequests(asked, timeout=_TIMEOUT_S)
             found, terms = list(answer.requests), answer.terms
     if args.json:
         for record in found:
             print(json.dumps(as_object(record) | judged(record, terms), ensure_ascii=False))
-    elif args.id:
+    elif one:
         print(in_full(found[0], terms))
     elif found:
         print(table([_HEAD, *(line(record, terms) for record in found)]))
