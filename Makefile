@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 SHORT := "not long and not soak and not llamacpp"
+LLAMACPP := "llamacpp"
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help setup dev up down demo test test-long test-llamacpp test-soak test-attacks test-faults bench lint fix proto lock docs browser
@@ -57,7 +58,7 @@ test-long: $(VENV)/.dev browser ## what takes a minute or two each (about 15 min
 	$(PYTEST) tests/e2e -rA -m "long and not soak"
 
 test-llamacpp: $(VENV)/.dev ## the tap and the samplers with real llama.cpp (builds it once, some minutes)
-	$(PYTEST) tests/llamacpp tests/collector/runtime -rA -m llamacpp
+	$(PYTEST) tests/llamacpp tests/collector/runtime -rA -m $(LLAMACPP)
 
 test-soak: $(VENV)/.dev browser ## hundreds of kills, ten minutes of standing still, a million messages (about an hour)
 	$(PYTEST) tests -rA -m soak

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,15 +11,13 @@ import aiohttp
 import pytest
 
 from bus import topics
-from demo.runtime import CannotBuild, Runtime
+from demo.runtime import Runtime
 from demo.serve import Server
+from tests.built_llama import BUILD_S, prepared
 from tests.llamacpp.asking import Asking
 from tests.llamacpp.native import Native
 from tests.stack import Ear, Stack, free_port_base
 from tests.tap.conftest import set_value
-
-# A first run builds llama.cpp.
-BUILD_S = 3600
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -30,18 +27,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if here in item.path.parents:
             item.add_marker(pytest.mark.llamacpp)
             item.add_marker(pytest.mark.timeout(BUILD_S))
-
-
-def prepared(*, llama_server: bool = False) -> Runtime:
-    """A runtime that is built; skips where that is impossible here, fails where CI must have it."""
-    runtime = Runtime()
-    try:
-        runtime.prepare(llama_server=llama_server)
-    except CannotBuild as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(error))
-    return runtime
 
 
 @pytest.fixture(scope="session")

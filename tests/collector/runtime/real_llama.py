@@ -1,4 +1,4 @@
-"""Where the demonstration keeps its llama.cpp; tests that need it say how to get it."""
+"""Where the demonstration keeps its llama.cpp; it is built where it is missing."""
 
 from __future__ import annotations
 
@@ -14,20 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from platformdirs import user_cache_path
 
-_KEPT = sorted(user_cache_path("wirthforge-monitor").glob("llama-cpp-*"))
-ROOT = _KEPT[-1] if _KEPT else Path("/nonexistent")
-MODEL = ROOT / "models/demo-small.gguf"
-SERVER = ROOT / "build/bin/llama-server"
-PYTHON = ROOT / "venv/bin/python"
+from demo.runtime import Runtime
+from tests.built_llama import BUILD_S
 
-needs_python_server = pytest.mark.skipif(
-    not ((ROOT / "libraries.done").exists() and MODEL.exists()), reason="make demo builds llama.cpp and its models"
-)
-needs_llama_server = pytest.mark.skipif(
-    not ((ROOT / "llama-server.done").exists() and MODEL.exists()), reason="llama-server was not built"
-)
+_KEPT = Runtime()
+MODEL = _KEPT.root / "models/demo-small.gguf"
+SERVER = _KEPT.llama_server
+PYTHON = _KEPT.python
+
+needs_llama_cpp = [pytest.mark.llamacpp, pytest.mark.usefixtures("real_llama"), pytest.mark.timeout(BUILD_S)]
 
 
 def free_port() -> int:
@@ -39,7 +35,7 @@ def free_port() -> int:
 @contextlib.contextmanager
 def running(command: list[str | Path], port: int, ready: str) -> Iterator[subprocess.Popen[bytes]]:
     """A server until the block ends; begins when it answers at `ready`."""
-    libraries = str(ROOT / "build/bin")
+    libraries = str(_KEPT.libraries)
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": os.environ.get("HOME", "/"),

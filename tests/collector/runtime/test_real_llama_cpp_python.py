@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from services.collector.runtime.door import Door
 from services.collector.runtime.finder import identify
 from services.collector.runtime.processes import Processes
 from services.collector.samplers.runtime import RUNTIMES
-from tests.collector.runtime.real_llama import MODEL, PYTHON, free_port, needs_python_server, running
+from tests.collector.runtime.real_llama import MODEL, PYTHON, free_port, needs_llama_cpp, running
+
+pytestmark = needs_llama_cpp
 
 
-@pytest.mark.llamacpp
-@needs_python_server
 def test_found_by_its_module_and_named_without_its_folder() -> None:
     port = free_port()
     command = [PYTHON, "-m", "llama_cpp.server", "--model", MODEL, "--host", "127.0.0.1", "--port", str(port)]

@@ -17,10 +17,10 @@ from services.collector.runtime.processes import Processes
 from services.collector.runtime.reading import Reading
 from services.collector.samplers.runtime import RUNTIMES
 from services.collector.samplers.runtime.llama_server import LlamaServer
-from tests.collector.runtime.real_llama import MODEL, SERVER, complete, free_port, get, needs_llama_server, running
+from tests.collector.runtime.real_llama import MODEL, SERVER, complete, free_port, get, needs_llama_cpp, running
 from tests.collector.runtime.values import told
 
-pytestmark = [pytest.mark.llamacpp, needs_llama_server]
+pytestmark = needs_llama_cpp
 
 COMMAND = (SERVER, "--host", "127.0.0.1", "--threads", "1", "--parallel", "2", "--ctx-size", "2048")
 
