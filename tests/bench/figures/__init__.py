@@ -16,6 +16,7 @@ from tests.bench.figures import (
     tap_latency,
     tap_streams,
     tick_jitter,
+    token_to_lightning,
     values,
 )
 
@@ -42,4 +43,5 @@ FIGURES = (
     tap_streams.CPU,
     tap_streams.SLOWER,
     tap_streams.IDENTICAL,
+    token_to_lightning.FIGURE,
 )
