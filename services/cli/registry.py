@@ -29,6 +29,7 @@ COMMANDS = (
     Command("query", "print recorded values", "query"),
     Command("requests", "what was asked of models, and why it was slow", "requests"),
     Command("energy", "joules and money by day and model", "energy"),
+    Command("compare", "measure models side by side, and keep what came out", "compare"),
     Command("tap", "lead programs through the tap, test it, set its routes", "tap"),
     Command("settings", "list, change and undo settings", "settings"),
     Command("audit", "who changed what, and whether the record is whole", "audit"),

@@ -20,6 +20,7 @@ from bus.service import run
 from services.gateway.access import Keyring
 from services.gateway.access_api import AccessApi
 from services.gateway.app import make_app
+from services.gateway.compare_api import CompareApi
 from services.gateway.doors import listen, raise_descriptor_limit
 from services.gateway.front_door import FrontDoor
 from services.gateway.health import HealthWatch
@@ -46,6 +47,7 @@ OWNERS = {
     "wfmonitor.v1.MetricsService": "aggregator",
     "wfmonitor.v1.SettingsService": "governance",
     "wfmonitor.v1.RequestsService": "tap",
+    "wfmonitor.v1.CompareService": "tap",
     "wfmonitor.v1.EnergyService": "aggregator",
 }
 
@@ -80,7 +82,8 @@ async def gateway(ctx: ServiceContext) -> AsyncIterator[None]:
     health = HealthWatch(ctx, OWNERS)
     routes = [
         *metrics.routes(), *requests.routes(), *settings.routes(), *access.routes(), *ingest.routes(),
-        *tokens.routes(), *PageApi(ctx.emit, ctx.audit).routes(), health.route(),
+        *tokens.routes(), *PageApi(ctx.emit, ctx.audit).routes(),
+        *CompareApi(ctx.channel("tap")).routes(), health.route(),
         web.get("/ws", ws.handle), web.get("/sse", sse.handle),
     ]  # fmt: skip
     http = HttpDoor(make_app(doorkeeper.guard, routes, files), slow, on_close=(ws.close, sse.close))

@@ -12,6 +12,8 @@ from contextlib import asynccontextmanager, closing
 from functools import partial
 
 import aiohttp
+import grpc
+from wfmonitor.v1.compare_service_pb2_grpc import add_CompareServiceServicer_to_server
 from wfmonitor.v1.requests_service_pb2_grpc import add_RequestsServiceServicer_to_server
 
 from bus.clock import until_beat_s
@@ -23,6 +25,11 @@ from services.tap.asking import Wants
 from services.tap.beside import Besides
 from services.tap.bursts import Bursts
 from services.tap.clients import Clients
+from services.tap.compare import Comparing
+from services.tap.compare_api import CompareApi
+from services.tap.compare_client import CompareClient
+from services.tap.compare_sources import Sources
+from services.tap.compare_store import CompareStore
 from services.tap.finder import Finder
 from services.tap.hearing import hear
 from services.tap.keeper import Keeper
@@ -69,8 +76,12 @@ async def tap(ctx: ServiceContext) -> AsyncIterator[None]:
             proxy = Proxy(upstreams, table, finder, new_meter, besides)
             door = Door(proxy)
             obey_routes(ctx, table, finder)
+            compares = CompareStore(store.database)
+            client = CompareClient(session, ctx.home.ports.tap, lambda: len(figures.under_way))
+            comparing = Comparing(client, table, compares, Sources(store, ctx.channel("aggregator"), session))
+            ending.push_async_callback(comparing.close)
             await ctx.serve(
-                partial(add_RequestsServiceServicer_to_server, RequestsApi(store, figures, table, ctx.settings))
+                partial(offer, RequestsApi(store, figures, table, ctx.settings), CompareApi(comparing, compares))
             )
             await door.serve(ctx.home.ports.tap)
             ending.push_async_callback(door.close)
@@ -86,6 +97,12 @@ async def tap(ctx: ServiceContext) -> AsyncIterator[None]:
         bursts.flush()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(keeper.drain(), _DRAIN_S)
+
+
+def offer(requests: RequestsApi, compare: CompareApi, server: grpc.aio.Server) -> None:
+    """Put both gRPC services on the tap's socket."""
+    add_RequestsServiceServicer_to_server(requests, server)
+    add_CompareServiceServicer_to_server(compare, server)
 
 
 def looking() -> aiohttp.ClientSession:

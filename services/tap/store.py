@@ -16,6 +16,7 @@ from bus.journal.replay import Held
 from bus.journal.ring_file import Row
 from services.tap import client_store
 from services.tap.client_store import Total
+from services.tap.compare_store import CompareRow
 from services.tap.tables import RequestRow
 
 # Who was away longer than this many requests lists them instead.
@@ -41,7 +42,7 @@ class Store:
         self.database = Database(
             path,
             quarantine=quarantine,
-            models=[RequestRow, *client_store.MODELS],
+            models=[RequestRow, CompareRow, *client_store.MODELS],
             synchronous="FULL",
             on_open=self._on_open,
         )

@@ -231,6 +231,8 @@ def test_what_leads_elsewhere_stays(user: Path) -> None:
     local = {"OPENAI_API_KEY": "sk-1", "OPENAI_BASE_URL": "http://localhost:8080/v1", "OLLAMA_HOST": "0.0.0.0"}
     local["ANTHROPIC_BASE_URL"] = "http://127.0.0.1:8080"
     assert not any(line.why_not for line in shell.lines(TAP, local))
+    no_ollama = shell.lines(Tap(9464, frozenset({8080})), {})
+    assert [line.name for line in no_ollama if line.why_not] == ["OLLAMA_HOST", "OLLAMA_API_BASE", "ANTHROPIC_BASE_URL"]
     assert [line.name for line in shell.lines(TAP, {}) if line.why_not] == ["ANTHROPIC_BASE_URL"]
 
 

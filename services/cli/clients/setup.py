@@ -89,7 +89,7 @@ def _pointing(changes: Sequence[Change], tap: Tap) -> str:
             rows.append([change.name, where, ABSENT, f"stays: {change.why_not}"])
         elif change.name == "shell":
             rows.append(
-                [change.name, where, ABSENT, "reads the lines below" if change.after is not None else "as it is"]
+                [change.name, where, ABSENT, "takes the lines below" if change.after is not None else "as it is"]
             )
         elif not change.values:
             rows.append([change.name, where, "no address", "stays"])

@@ -1,0 +1,212 @@
+"""Models side by side: synthetic prompts of stated lengths through the tap, fixed and bounded; results are kept.
+
+wfmon compare llama3:8b qwen3:8b              time to first token, pace, throughput, joules a token, video memory
+wfmon compare llama3:8b --prompt-tokens 128,1024 --output-tokens 64 --concurrency 1,4 --rounds 5
+wfmon compare --history                       what was measured before; --json for programs
+
+Values are the median and, in brackets, the range from p25 to p75. Ctrl-C ends the run and the request with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from bus.home import Home
+from services.cli.errors import FAILED, INTERRUPTED, OK, USAGE, CliError
+from services.cli.text import ABSENT, clock, printable, scaled, table
+
+if TYPE_CHECKING:
+    from wfmonitor.v1.compare_service_pb2 import CompareCell, ComparePlan, CompareRun, Spread
+    from wfmonitor.v1.compare_service_pb2_grpc import CompareServiceStub
+
+_TIMEOUT_S = 20.0
+_HEAD = ["MODEL", "PROMPT", "AT A TIME", "TTFT ms", "TPOT ms", "TOKENS/s", "JOULES/TOKEN", "VRAM", "n", ""]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `wfmon compare`."""
+    parser.add_argument("models", nargs="*", metavar="MODEL", help="as wfmon tap routes lists them")
+    parser.add_argument("--prompt-tokens", type=counts, default=[], metavar="N,N", help="default 128,1024")
+    parser.add_argument("--output-tokens", type=int, default=0, metavar="N", help="default 64")
+    parser.add_argument("--concurrency", type=counts, default=[], metavar="N,N", help="requests at a time, default 1,4")
+    parser.add_argument("--rounds", type=int, default=0, metavar="N", help="default 5")
+    parser.add_argument("--anyway", action="store_true", help="also while requests of your programs run")
+    parser.add_argument("--load", action="store_true", help="agree to load models that are not in memory")
+    parser.add_argument("--history", action="store_true", help="what was measured before, of these models or of all")
+    parser.add_argument("--json", action="store_true", help="one JSON object a comparison; not measured is null")
+
+
+def counts(text: str) -> list[int]:
+    """Return the numbers of "128,1024"."""
+    try:
+        return [int(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} are no whole numbers; write them as 128,1024") from None
+
+
+def run(args: argparse.Namespace, home: Home) -> int:
+    """Ask the tap, which measures, and print."""
+    from wfmonitor.v1 import compare_service_pb2 as pb
+    from wfmonitor.v1.compare_service_pb2_grpc import CompareServiceStub
+
+    from services.cli.connection import door
+
+    if not args.models and not args.history:
+        raise CliError("name the models to compare, as wfmon tap routes lists them; or --history", USAGE)
+    if min(args.output_tokens, args.rounds, *args.prompt_tokens, *args.concurrency) < 0:
+        raise CliError("numbers below zero measure nothing", USAGE)
+    with door(home) as channel:
+        stub = CompareServiceStub(channel)
+        if args.history:
+            return history(stub, args.models, as_json=args.json)
+        plan = pb.ComparePlan(
+            models=args.models,
+            prompt_tokens=args.prompt_tokens,
+            output_tokens=args.output_tokens,
+            concurrency=args.concurrency,
+            rounds=args.rounds,
+            anyway=args.anyway,
+            load=args.load,
+        )
+        return compare(stub, plan, as_json=args.json)
+
+
+def compare(stub: CompareServiceStub, plan: ComparePlan, *, as_json: bool) -> int:
+    """Begin, show what is done, print the table; an interrupt ends the run."""
+    from wfmonitor.v1 import compare_service_pb2 as pb
+
+    begun = begin(stub, plan)
+    last = begun
+    try:
+        for last in stub.WatchCompare(pb.WatchCompareRequest(id=begun.id)):
+            progress(last)
+    except KeyboardInterrupt:
+        last = stub.CancelCompare(pb.CancelCompareRequest(id=begun.id), timeout=_TIMEOUT_S)
+        progress(last)
+    if as_json:
+        print(json.dumps(as_object(last), ensure_ascii=False))
+    else:
+        print(in_full(last))
+    if last.state == "cancelled":
+        return INTERRUPTED
+    return OK if last.state == "done" and not any(cell.error for cell in last.cells) else FAILED
+
+
+def begin(stub: CompareServiceStub, plan: ComparePlan) -> CompareRun:
+    """Start; where models would have to be loaded, say so and ask a person."""
+    import grpc
+
+    try:
+        return stub.StartCompare(plan, timeout=_TIMEOUT_S)
+    except grpc.RpcError as error:
+        told = error.details() if isinstance(error, grpc.Call) else ""
+        if plan.load or "--load" not in (told or "") or not sys.stdin.isatty():
+            raise
+        print(told, file=sys.stderr)
+        if input("Load, and compare? [y/N] ").strip().lower() not in ("y", "yes"):
+            raise CliError("nothing was loaded or measured") from None
+    plan.load = True
+    return stub.StartCompare(plan, timeout=_TIMEOUT_S)
+
+
+def progress(run_: CompareRun) -> None:
+    """Show on the terminal what is being done; nothing where the output is no terminal."""
+    if sys.stderr.isatty():
+        text = f"{run_.requests_done}/{run_.requests}  {printable(run_.now)}"[:110] if run_.now else ""
+        print(f"\r\x1b[2K{text}", end="", file=sys.stderr, flush=True)
+
+
+def history(stub: CompareServiceStub, models: Sequence[str], *, as_json: bool) -> int:
+    """Print what was kept, a row a cell, the newest run first."""
+    from wfmonitor.v1 import compare_service_pb2 as pb
+
+    listed = stub.ListCompares(pb.ListComparesRequest(limit=200), timeout=_TIMEOUT_S).runs
+    runs = [run_ for run_ in listed if not models or set(models) & set(run_.plan.models)]
+    if as_json:
+        for run_ in runs:
+            print(json.dumps(as_object(run_), ensure_ascii=False))
+        return OK
+    if not runs:
+        print("Nothing was compared yet: wfmon compare MODEL …")
+        return OK
+    rows = [["WHEN", *_HEAD]]
+    for run_ in runs:
+        when = clock(run_.start_us, date=True)[:16]
+        kept = [cell for cell in run_.cells if not models or cell.model in models or len(run_.plan.models) == 1]
+        rows += [[when, *line(cell)] for cell in kept]
+    print(table(rows))
+    return OK
+
+
+def in_full(run_: CompareRun) -> str:
+    """Return the table of one run, and how it was measured."""
+    plan = run_.plan
+    rows = table([_HEAD, *(line(cell) for cell in run_.cells)]) if run_.cells else "Nothing was measured."
+    how = (
+        f"{plan.rounds} rounds, {plan.output_tokens} tokens of output asked for; median [p25 to p75]. TTFT: sent to "
+        "the first token. TPOT: (last - first token) / (tokens - 1). TOKENS/s: all streams of a round together."
+    )
+    ended = {"cancelled": "\nIt was ended before its end.", "failed": f"\nIt failed: {run_.reason}."}.get(
+        run_.state, ""
+    )
+    return f"{rows}\n\n{how}{ended}"
+
+
+def line(cell: CompareCell) -> list[str]:
+    """Return one cell as a row; an en dash stands for what was not measured."""
+    from_records = cell.joules_attribution
+    joules = f"{cell.joules_per_token:.2f} ({from_records})" if cell.HasField("joules_per_token") else ABSENT
+    notes = [f"{cell.failed} failed: {printable(cell.error)}"] if cell.failed else []
+    notes += [f"{cell.disturbed} beside other requests"] if cell.disturbed else []
+    return [
+        printable(cell.model),
+        f"{cell.prompt_tokens}" + _counted(cell),
+        str(cell.concurrency or ABSENT),
+        _spread(cell, "ttft_ms", 1),
+        _spread(cell, "tpot_ms", 2),
+        _spread(cell, "throughput_tps", 1),
+        joules,
+        scaled(cell.vram_bytes) if cell.HasField("vram_bytes") else ABSENT,
+        str(cell.ttft_ms.n) if cell.HasField("ttft_ms") else "0",
+        "; ".join(notes),
+    ]
+
+
+def _counted(cell: CompareCell) -> str:
+    if not cell.HasField("counted_prompt_tokens"):
+        return ""
+    return f" ({cell.counted_prompt_tokens.median:.0f})"
+
+
+def _spread(cell: CompareCell, name: str, digits: int) -> str:
+    if not cell.HasField(name):  # type: ignore[arg-type]
+        return ABSENT
+    found: Spread = getattr(cell, name)
+    return f"{found.median:.{digits}f} [{found.p25:.{digits}f} to {found.p75:.{digits}f}]"
+
+
+def as_object(run_: CompareRun) -> dict[str, object]:
+    """Return a run as plain values; what was not measured is None, never a zero."""
+    from google.protobuf.json_format import MessageToDict
+
+    told: dict[str, object] = MessageToDict(
+        run_, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )
+    told["start_us"], told["end_us"] = run_.start_us, run_.end_us
+    told["cells"] = [dict(_cell(cell)) for cell in run_.cells]
+    return told
+
+
+def _cell(cell: CompareCell) -> Iterable[tuple[str, object]]:
+    for field in cell.DESCRIPTOR.fields:
+        value = getattr(cell, field.name)
+        if field.has_presence and not cell.HasField(field.name):  # type: ignore[arg-type]
+            yield field.name, None
+        elif field.message_type is not None:
+            yield field.name, {one.name: getattr(value, one.name) for one in field.message_type.fields}
+        else:
+            yield field.name, value

@@ -1,0 +1,66 @@
+"""Whether a model is in memory, asked in ways that load and wake nothing (RUNTIMES, traps 1)."""
+
+from __future__ import annotations
+
+import aiohttp
+import msgspec
+from msgspec import Struct
+
+from services.tap.routes import Upstream, same_model
+
+_TIMEOUT = aiohttp.ClientTimeout(total=3.0)
+_LONGEST = 1 << 20
+# These have in memory what they list.
+_ALWAYS = frozenset({"vllm", "sglang"})
+
+
+class _Status(Struct, gc=False):
+    value: str | None = None
+
+
+class _Model(Struct, gc=False):
+    id: str | None = None
+    name: str | None = None
+    state: str | None = None
+    status: _Status | None = None
+
+
+class _Models(Struct, gc=False):
+    data: list[_Model] | None = None
+    models: list[_Model] | None = None
+
+
+_decoder = msgspec.json.Decoder(_Models)
+
+
+async def is_loaded(session: aiohttp.ClientSession, upstream: Upstream, model: str) -> bool | None:
+    """Return whether the runtime has the model in memory; None where it does not tell."""
+    match upstream.runtime:
+        case "ollama":
+            listed = await _ask(session, upstream, "/api/ps")
+            return None if listed is None else any(same_model(model, one.name or "") for one in listed.models or [])
+        case "lmstudio":
+            listed = await _ask(session, upstream, "/api/v0/models")
+            states = [one.state for one in (listed.data if listed else None) or [] if one.id == model]
+            return states[0] == "loaded" if states and states[0] else None
+        case "llama.cpp":
+            listed = await _ask(session, upstream, "/v1/models")
+            if listed is None:
+                return None
+            told = [one for one in listed.data or [] if one.status is not None]
+            # A router tells of each model; a plain llama-server has its one in memory.
+            return (
+                any(one.id == model and one.status and one.status.value == "loaded" for one in told) if told else True
+            )
+        case known:
+            return True if known in _ALWAYS else None
+
+
+async def _ask(session: aiohttp.ClientSession, upstream: Upstream, path: str) -> _Models | None:
+    try:
+        async with session.get(f"http://{upstream.authority}{path}", timeout=_TIMEOUT, allow_redirects=False) as answer:
+            if answer.status != 200:
+                return None
+            return _decoder.decode(await answer.content.read(_LONGEST))
+    except (aiohttp.ClientError, OSError, TimeoutError, msgspec.DecodeError, RecursionError):
+        return None
