@@ -19,11 +19,11 @@ class TableRow(NamedTuple):
 
 
 # Many small sources that are read together: one row of them all costs one message, not one each.
-_SHARED = {"process": "process", "monitor": "monitor"}
+_SHARED = {"process": "process", "monitor": "monitor", "storage": "monitor"}
 
 
 def table_of(series: Series) -> str:
-    """The table a series stands in: its source, but processes share one, and so do our own services."""
+    """The table a series stands in: its source, but processes share one, and so does all that is ours."""
     return _SHARED.get(series.source.partition(":")[0], series.source)
 
 
