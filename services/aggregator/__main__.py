@@ -143,6 +143,7 @@ async def aggregator(ctx: ServiceContext) -> AsyncIterator[None]:
     ctx.subscribe([topics.HEALTHS], on_health)
     ctx.subscribe([topics.PROCESSES], spread.on_processes)
     models = Models(ctx, store, recording, spread.tokens)
+    spread.hearers.append(models.hear_rows)
     ctx.subscribe([topics.REQUESTS], spread.on_request)
     joules.listen(models.board)
     ingest.meet_again()

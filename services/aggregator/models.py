@@ -9,6 +9,7 @@ from bus import topics
 from bus.clock import boot_us, wall_us
 from bus.context import ServiceContext
 from bus.settings_mirror import Value
+from services.aggregator.disagreement import DisagreementEar
 from services.aggregator.energy.board import Board
 from services.aggregator.energy.learned import LIFETIME, told_lifetimes
 from services.aggregator.energy.memory import Memory
@@ -32,6 +33,7 @@ class Models:
         self.save = memory.save
         self.board = Board(memory.learned, ctx.settings.text(PROFILE), lambda: wall_us() / _DAY_US)
         ctx.subscribe([topics.TOKENS], ModelVoice(self.board, ctx.samples, ctx.emit, pass_on).on_tokens)
+        self.hear_rows = DisagreementEar(self.board.disagree).hear
         ctx.settings.on_change(PROFILE, self._choose)
 
     def _choose(self, _key: str, value: Value) -> None:

@@ -33,12 +33,17 @@ class Spread:
         self._recorder = recorder
         self._tell_loss = tell_loss
         self._events = events
+        self.hearers: list[Callable[[Batch], None]] = []
+        """Hear each batch that came in live, or was missed and pulled."""
 
     def rows(self, batch: Batch, *, stored: bool) -> None:
         if self._live.listening and not stored:
             self._composer.batch(batch)
             self._live.news()
         self._windows.news()
+        if not stored:
+            for hear in self.hearers:
+                hear(batch)
 
     def event(self, event: Event, *, stored: bool) -> None:
         if not self._events.take(event) or stored:

@@ -30,6 +30,8 @@ from services.tap.compare_api import CompareApi
 from services.tap.compare_client import CompareClient
 from services.tap.compare_sources import Sources
 from services.tap.compare_store import CompareStore
+from services.tap.disagreeing import DisagreementRows
+from services.tap.disagreement import Disagreements
 from services.tap.finder import Finder
 from services.tap.hearing import hear
 from services.tap.keeper import Keeper
@@ -57,10 +59,11 @@ async def tap(ctx: ServiceContext) -> AsyncIterator[None]:
         ctx.journal_heads["events"] = lambda: store.head
         table, figures, bursts = RouteTable(), Figures(), Bursts(ctx.publish)
         keeper = Keeper(ctx, store, lambda: recording(ctx))
-        scores = Scores(ctx.samples)
         clients = Clients(lambda: recording(ctx) and ctx.settings.flag("privacy.record.client"), store.client_key)
         clients.follow()
         ctx.settings.on_change("privacy.record.client", lambda _key, _value: clients.follow())
+        scores, rows = Scores(ctx.samples), DisagreementRows(ctx.samples)
+        disagreements = Disagreements(rows.told)
         async with looking() as session, contextlib.AsyncExitStack() as ending:
             finder = Finder(session, table, ctx.home.ports, lambda: ctx.settings.flag("tap.find"))
             upstreams = Upstreams()
@@ -70,7 +73,7 @@ async def tap(ctx: ServiceContext) -> AsyncIterator[None]:
                 if not measures(ctx):
                     return None
                 failed = partial(tell_failure, ctx, figures)
-                return Meter(figures, bursts, keeper.put, failed, scores.judged, clients.of)
+                return Meter(figures, bursts, keeper.put, failed, scores.judged, clients.of, disagreements)
 
             besides = Besides(lambda: wants(ctx))
             proxy = Proxy(upstreams, table, finder, new_meter, besides)
@@ -95,6 +98,7 @@ async def tap(ctx: ServiceContext) -> AsyncIterator[None]:
             gc.freeze()
             yield
         bursts.flush()
+        rows.flush()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(keeper.drain(), _DRAIN_S)
 

@@ -13,6 +13,7 @@ from bus.model_names import UNNAMED, plain_name
 from services.tap.bursts import Bursts
 from services.tap.clients import RawHeaders
 from services.tap.dialects import Generation
+from services.tap.disagreement import Answer, Disagreements
 from services.tap.facts import Facts
 from services.tap.framing import framing_of
 from services.tap.reading import Reading
@@ -46,6 +47,7 @@ def _guarded(work: Callable[Concatenate[Meter, P], None]) -> Callable[Concatenat
             self.broken = True
             self.figures.failures += 1
             self.figures.under_way.pop(self.id, None)
+            self.forget()
             self.on_failure(error)
 
     return guard
@@ -62,10 +64,12 @@ class Meter:
         on_failure: Callable[[Exception], None],
         on_judged: Callable[[str, bool], None] = lambda _model, _valid: None,
         client_of: Callable[[RawHeaders], str] = lambda _headers: "",
+        disagreements: Disagreements | None = None,
     ) -> None:
         """`on_judged(model, valid)`: whether an answer had the form that was asked for.
 
-        `client_of(headers)`: who asks, by consent; "" without it.
+        `client_of(headers)`: who asks, by consent; "" without it. `disagreements`: where answers to the same prompt are
+        compared.
         """
         self.figures = figures
         self.on_failure = on_failure
@@ -79,6 +83,8 @@ class Meter:
         self._body = b""
         self._request_bytes = 0
         self._judge: Judge | None = None
+        self._disagreements = disagreements
+        self._answer: Answer | None = None
         self._builder: RecordBuilder | None = None
         self._generation: Generation | None = None
         self._reading: Reading | None = None
@@ -111,6 +117,8 @@ class Meter:
         self._generation = generation
         figures.under_way[self.id] = self._builder
         self._bursts.add(self.id, start.model, Phase.PHASE_SENT, [], self._request_bytes)
+        if self._answer is None and self._disagreements is not None:
+            self._answer = self._disagreements.begin(start.model, self._body)
 
     @_guarded
     def answered(self, status: int, content_type: str, content_encoding: str) -> None:
@@ -123,7 +131,9 @@ class Meter:
             self._reading = Reading(framing, self._generation.dialect())
             if status < 400 and (form := form_of(self._body)):
                 self._judge = Judge(form)
-                self._reading.listener = self._judge.hear
+                self._reading.listeners.append(self._judge.hear)
+            if self._answer is not None:
+                self._reading.listeners.append(self._answer.hear)
         self._body = b""
 
     @_guarded
@@ -137,6 +147,12 @@ class Meter:
             self._builder.add(groups)
             self.figures.tokens += self._builder.tokens - before
             self._bursts.add(self.id, self._builder.start.model, Phase.PHASE_FLOWING, groups)
+
+    def forget(self) -> None:
+        """Hold nothing of the answer any more."""
+        if self._answer is not None:
+            self._answer.end()
+            self._answer = None
 
     @_guarded
     def end(self, outcome: Outcome) -> None:
@@ -153,6 +169,7 @@ class Meter:
             builder.add(groups)
             facts, streamed = self._reading.facts, self._reading.streamed
             self.figures.left_out += self._reading.left_out
+        self.forget()
         if builder.start.model == UNNAMED and facts.model:
             builder.start = builder.start._replace(model=plain_name(facts.model))
         self._bursts.add(self.id, builder.start.model, Phase.PHASE_ENDED, groups)

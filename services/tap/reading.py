@@ -17,8 +17,8 @@ class Reading:
     def __init__(self, framing: Framing, dialect: Dialect) -> None:
         self.malformed = 0
         """Events that were not what the dialect says."""
-        self.listener: Callable[[bytes], None] | None = None
-        """Hears each event as it came, after it was measured."""
+        self.listeners: list[Callable[[bytes], None]] = []
+        """Each hears each event as it came, after it was measured."""
         self._framing = framing
         self._dialect = dialect
 
@@ -53,7 +53,7 @@ class Reading:
                 groups += self._dialect.read(message, time_s)
             except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
                 self.malformed += 1
-            if self.listener is not None:
-                self.listener(message.data)
+            for listener in self.listeners:
+                listener(message.data)
         # The tokens of a whole answer have no arrival times, whatever the time of the answer.
         return groups if self._framing.streamed else []

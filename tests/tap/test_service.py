@@ -162,7 +162,8 @@ async def test_a_large_upload_passes_unread(tapped: Tapped) -> None:
 
     async with tapped.http.post(f"{tapped.url}/api/blobs/sha256:0", data=parts()) as answer:
         assert answer.status == 404
-    assert (await tapped.seen())["seen"][-1]["bytes"] == 640 * 65536
+    # The tap's own looks at the runtime are seen as well.
+    assert 640 * 65536 in [one.get("bytes") for one in (await tapped.seen())["seen"]]
 
 
 async def test_a_connection_is_used_again_and_survives_the_runtimes_closing_it(tapped: Tapped) -> None:
