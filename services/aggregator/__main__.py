@@ -27,7 +27,7 @@ from services.aggregator.history import History
 from services.aggregator.inbox import Position
 from services.aggregator.ingest import JOURNAL, Ingest
 from services.aggregator.joules.hearing import Joules
-from services.aggregator.keeper import Keeper
+from services.aggregator.keeper import Keeper, limits_of
 from services.aggregator.live import LiveComposer
 from services.aggregator.models import Models
 from services.aggregator.own_figures import Figures, OwnFigures
@@ -41,7 +41,6 @@ from services.aggregator.standing import StandingQueries
 from services.aggregator.store import Store
 from services.aggregator.table import RING_S
 from services.aggregator.telling import tell_loss, tell_quarantine
-from services.aggregator.tiers import Limits
 
 NAME = "aggregator"
 _PROGRAMS = frozenset((*SERVICES, LISTENER))
@@ -58,7 +57,7 @@ async def aggregator(ctx: ServiceContext) -> AsyncIterator[None]:
     """Wires the parts, listens to the bus, and leaves nothing unwritten when it ends."""
     ballast = Ballast(ctx.home.data / "ballast")
     store = Store(ctx.home.database(NAME), quarantine=ctx.home.quarantine, ballast=ballast)
-    keeper = Keeper(store, limits=_limits(ctx), ballast=ballast)
+    keeper = Keeper(store, limits=limits_of(ctx.settings), ballast=ballast)
     records = Records(store)
     rings = Rings()
     composer = LiveComposer(ctx.epoch, rings)
@@ -111,7 +110,7 @@ async def aggregator(ctx: ServiceContext) -> AsyncIterator[None]:
         return await memory.joined(kept, start_us, end_us, kind, limit)
 
     def on_limits(_key: str, _value: Value) -> None:
-        keeper.limits = _limits(ctx)
+        keeper.limits = limits_of(ctx.settings)
 
     answers = Answers(
         look=ctx.subscriber.look,
@@ -192,10 +191,6 @@ async def _each_flush(recorder: Recorder, models: Models) -> None:
         await asyncio.sleep(FLUSH_S)
         await models.save()
         await recorder.flush()
-
-
-def _limits(ctx: ServiceContext) -> Limits:
-    return Limits(int(ctx.settings.number("storage.budget_bytes")), ctx.settings.number("storage.raw.max_age_h"))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import peewee
 from bus.ballast import Ballast
 from bus.clock import until_beat_s, wall_us
 from bus.database import DatabaseReplaced, DiskFull
+from bus.settings_mirror import SettingsMirror
 from services.aggregator.chunk_form import Chunk, verify
 from services.aggregator.chunk_index import ChunkRef
 from services.aggregator.chunks import Source, merge
@@ -31,6 +32,11 @@ VACUUM_PAGES = 128
 LOOK_US = 10_000_000
 # A merge that found no room is not tried again at once: it costs CPU before it needs the disk.
 NO_ROOM_US = 60_000_000
+
+
+def limits_of(settings: SettingsMirror) -> Limits:
+    """What is to be kept, as the settings say."""
+    return Limits(int(settings.number("storage.budget_bytes")), settings.number("storage.raw.max_age_h"))
 
 
 class Keeper:

@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Iterator
 
-from wfmonitor.v1.request_pb2 import TokenBurst
+from wfmonitor.v1.request_pb2 import RequestRecord, TokenBurst
 from wfmonitor.v1.sample_pb2 import SampleBatch
 
 from bus import topics
 from bus.clock import boot_us, wall_us
 from bus.context import ServiceContext
 from bus.settings_mirror import Value
+from services.aggregator.batch import Batch
 from services.aggregator.disagreement import DisagreementEar
+from services.aggregator.drift_watch import DriftWatch
 from services.aggregator.energy.board import Board
 from services.aggregator.energy.learned import LIFETIME, told_lifetimes
 from services.aggregator.energy.memory import Memory
@@ -30,11 +32,23 @@ class Models:
         memory = Memory(store, lambda: recording.allows(LIFETIME), ctx.log)
         for model, lifetime_s in told_lifetimes(_own_rows(ctx)).items():
             memory.learned.reach(model, lifetime_s)
-        self.save = memory.save
+        self._memory = memory
         self.board = Board(memory.learned, ctx.settings.text(PROFILE), lambda: wall_us() / _DAY_US)
         ctx.subscribe([topics.TOKENS], ModelVoice(self.board, ctx.samples, ctx.emit, pass_on).on_tokens)
-        self.hear_rows = DisagreementEar(self.board.disagree).hear
+        self._disagreement = DisagreementEar(self.board.disagree)
+        self._drift = DriftWatch(ctx.samples, ctx.emit, store, recording.allows, ctx.log)
+        ctx.subscribe([topics.REQUESTS], lambda _topic, payload: self._drift.request(RequestRecord.FromString(payload)))
         ctx.settings.on_change(PROFILE, self._choose)
+
+    def hear_rows(self, batch: Batch) -> None:
+        """Rows that came in, each once."""
+        self._disagreement.hear(batch)
+        self._drift.rows(batch)
+
+    async def save(self) -> None:
+        """Writes down what was learned."""
+        await self._memory.save()
+        await self._drift.save()
 
     def _choose(self, _key: str, value: Value) -> None:
         self.board.choose(str(value), boot_us() / 1e6)

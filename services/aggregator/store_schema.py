@@ -117,6 +117,25 @@ class ModelRow(peewee.Model):
         without_rowid = True
 
 
+class DriftRow(peewee.Model):
+    """A stream's baseline, and how far it has moved from it (see drift.py)."""
+
+    metric = peewee.TextField()
+    model = peewee.TextField()
+    kind = peewee.TextField()
+    count = peewee.IntegerField()
+    mean = peewee.DoubleField()
+    squares = peewee.DoubleField()
+    up = peewee.DoubleField()
+    down = peewee.DoubleField()
+    drifts = peewee.BooleanField()
+
+    class Meta:
+        table_name = "drift"
+        primary_key = peewee.CompositeKey("metric", "model", "kind")
+        without_rowid = True
+
+
 class SpeedRow(peewee.Model):
     """How fast a model ran on one day (see energy/speeds.py)."""
 
@@ -159,6 +178,7 @@ MODELS: list[type[peewee.Model]] = [
     ModelRow,
     SpeedRow,
     BaselineRow,
+    DriftRow,
 ]
 
 
