@@ -15,11 +15,11 @@ export function drawWords(painter, lane, now_us, box) {
     for (const gap of gapsOf(lane, now_us)) {
         const left = x(Math.max(gap.from_us, now_us - SPAN_US)), right = x(endOf(gap, now_us)), y = box.middle + 10;
         pen.strokeStyle = ink.stall;
-        pen.lineWidth = 1.25;
+        pen.lineWidth = 1.5;
         pen.beginPath();
         pen.moveTo(left + 0.5, y);
-        pen.lineTo(left + 0.5, y + 5);
-        pen.lineTo(right - 0.5, y + 5);
+        pen.lineTo(left + 0.5, y + 5.5);
+        pen.lineTo(right - 0.5, y + 5.5);
         pen.lineTo(right - 0.5, y);
         pen.stroke();
         const open = gap.to_us !== gap.to_us, length_us = endOf(gap, now_us) - gap.from_us;

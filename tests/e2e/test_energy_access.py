@@ -1,0 +1,64 @@
+"""The energy band for every eye and hand: axe in both themes, moving and still; its evidence by keyboard alone."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.conftest import Open
+from tests.e2e.test_energy import full_detail, generation, lane
+from tests.e2e.test_widths import faults
+from tests.stack import Stack, wait_until
+
+
+def flowing(page: Page, *models: str) -> None:
+    for model in models:
+        wait_until(lambda model=model: "flowing" in lane(page, model), 30, f"the lane of {model}")  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("width", [1600, 400])
+@pytest.mark.parametrize(
+    ("scheme", "motion"), [("dark", "no-preference"), ("light", "no-preference"), ("light", "reduce")]
+)
+def test_axe_finds_nothing_while_models_answer(
+    open_page: Open, stack: Stack, scheme: str, motion: str, width: int
+) -> None:
+    page = full_detail(open_page(width=width, color_scheme=scheme, reduced_motion=motion))
+    with generation(stack, "e2e-axe", topk=True), generation(stack, "e2e-axe-too", tokens_a_second=8):
+        flowing(page, "e2e-axe-too")
+        expect(page.locator("#panel-numbers")).to_contain_text("not measured")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert faults(page) == []
+
+
+def test_evidence_by_keyboard_alone(open_page: Open, stack: Stack) -> None:
+    page = full_detail(open_page())
+    tip, canvas = page.locator(".energy-tip"), page.locator("#panel-energy canvas")
+    with generation(stack, "e2e-keys", topk=True):
+        flowing(page, "e2e-keys")
+        reached = []
+        for _ in range(60):
+            page.keyboard.press("Tab")
+            reached.append(page.evaluate("document.activeElement.className || document.activeElement.tagName"))
+            if reached[-1] == "lane-name" and "e2e-keys" in page.evaluate("document.activeElement.textContent"):
+                break
+        assert reached[-1] == "lane-name", reached
+        expect(tip).to_contain_text("[model:e2e-keys]")
+        expect(tip).to_contain_text(re.compile(r"by (the standard profile|profile \w+)"))
+        while page.evaluate("document.activeElement.tagName") != "CANVAS":
+            page.keyboard.press("Tab")
+        expect(canvas).to_have_attribute("aria-label", re.compile(r"e2e-keys: \w+, \d+ tokens a second.* energy"))
+        for _ in range(4):
+            page.keyboard.press("ArrowLeft")
+        expect(tip).to_be_visible()
+        expect(tip).to_contain_text("[model:")
+        page.keyboard.press("Escape")
+        expect(tip).to_be_hidden()
+        while page.evaluate("document.activeElement.textContent") != "View Energy as table":
+            page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        table = page.get_by_role("dialog", name="Energy as table")
+        expect(table.locator("tbody tr").filter(has_text="e2e-keys").first).to_be_visible()
+        assert faults(page) == []

@@ -1,0 +1,68 @@
+"""Marks of the band come with their signal and go with it: a burst, a stall and its bracket, more models than lanes."""
+
+from __future__ import annotations
+
+import re
+import threading
+from contextlib import ExitStack
+
+from playwright.sync_api import expect
+
+from tests.e2e.conftest import Open
+from tests.e2e.pixels import of_token
+from tests.e2e.test_energy import Probe, full_detail, generation, lane
+from tests.stack import Stack, wait_until
+
+
+def test_a_burst_and_a_stall_come_and_go_with_the_tokens(open_page: Open, stack: Stack) -> None:
+    page = full_detail(open_page())
+    model = "e2e-marks"
+    flows, over = threading.Event(), threading.Event()
+    probe = Probe(home=stack.home.root)
+
+    def answer() -> None:
+        with probe.generation(model, runtime="transformers") as told:
+            while not over.wait(1 / 30):
+                if flows.is_set():
+                    told.token()
+            told.finish("stop")
+
+    thread = threading.Thread(target=answer, daemon=True)
+    thread.start()
+    row = page.locator("#panel-energy .lanes li").filter(has_text=model)
+    canvas = "#panel-energy canvas"
+    try:
+        flows.set()
+        wait_until(lambda: "burst" in lane(page, model), 30, "the badge of a burst")
+        flows.clear()
+        wait_until(lambda: "stalled" in lane(page, model), 10, "the stall in words")
+        wait_until(lambda: of_token(page, canvas, "--energy-stall") > 20, 10, "the bracket under the gap")
+        wait_until(lambda: "burst" not in lane(page, model), 10, "the badge to go")
+        expect(row.locator(".lane-state")).to_have_text(re.compile(r"stalled \d+\.\d"))
+        flows.set()
+        wait_until(lambda: "flowing" in lane(page, model) and "burst" in lane(page, model), 30, "the flow to go on")
+        assert of_token(page, canvas, "--energy-stall") > 0, "its bracket scrolls along with the gap"
+    finally:
+        over.set()
+        thread.join()
+        probe.close(2.0)
+    wait_until(lambda: "quiet" in lane(page, model), 10, "the end")
+    wait_until(lambda: of_token(page, canvas, "--energy-stall") == 0, 40, "the bracket to leave with its gap")
+
+
+def test_four_lanes_are_the_busiest_and_the_rest_is_counted(open_page: Open, stack: Stack) -> None:
+    page = full_detail(open_page())
+    fast = [f"e2e-fast-{at}" for at in range(4)]
+    with ExitStack() as running:
+        running.enter_context(generation(stack, "e2e-slow", tokens_a_second=2))
+        for model in fast:
+            running.enter_context(generation(stack, model, tokens_a_second=15))
+        for model in fast:
+            wait_until(lambda model=model: "flowing" in lane(page, model), 30, f"the lane of {model}")  # type: ignore[misc]
+        wait_until(lambda: not lane(page, "e2e-slow"), 20, "the slow one to give way")
+        expect(page.locator("#panel-energy .more-lanes")).to_contain_text(
+            re.compile(r"\d+ more, \d+ of them less busy")
+        )
+        box = page.locator("#panel-energy").bounding_box()
+        assert box
+        assert box["height"] == 306, "four lanes of 60 px"
