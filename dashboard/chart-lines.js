@@ -1,7 +1,8 @@
 /**
  * The lines of a plot and their bands, drawn on uPlot's canvas by ourselves: a browser without a GPU fills one long jagged
- * path far more slowly than many short ones (600 points over 1066 × 300 px, Chromium 156: 26 ms as one stroke, 2.9 ms in
- * strokes of 16; the band 18 ms as one polygon, 0.5 ms as one rectangle a column).
+ * path far more slowly than many short ones, and draws one of 1 px without filling (600 points over 1066 × 300 px,
+ * Chromium 156: 1.5 px wide 26 ms as one stroke, 2.9 ms in strokes of 16, 0.9 ms as two of 1 px side by side; the band 18 ms
+ * as one polygon, 0.5 ms as one rectangle a column).
  */
 import {ink} from './ink.js';
 
@@ -47,12 +48,27 @@ function band(pen, {x, ys, step_us}, line, toX, toY) {
 }
 
 /** @param {CanvasRenderingContext2D} pen @param {PlotColumns} columns @param {number} line @param {'main'|'second'|'strip'} kind @param {(value: number) => number} toX @param {(value: number) => number} toY */
-function stroke(pen, {x, ys}, line, kind, toX, toY) {
-    const mean = ys[line * 3], ratio = devicePixelRatio;
+function stroke(pen, columns, line, kind, toX, toY) {
+    const ratio = devicePixelRatio, width = WIDTHS[kind] * ratio;
     pen.strokeStyle = kind === 'second' ? ink().plot2 : ink().plot;
-    pen.lineWidth = WIDTHS[kind] * ratio;
     pen.lineJoin = pen.lineCap = 'round';
     pen.setLineDash(kind === 'second' ? DASH.map((part) => part * ratio) : []);
+    if (width < 2) {
+        // Two lines of 1 px, so far apart that both together are as wide.
+        const apart = (width - 1) / 2;
+        pen.lineWidth = 1;
+        for (const shift of [-apart, apart]) pieces(pen, columns, line, Infinity, (value) => toX(value) + shift, (value) => toY(value) + shift);
+    } else {
+        pen.lineWidth = width;
+        pieces(pen, columns, line, STROKE_POINTS, toX, toY);
+    }
+    pen.setLineDash([]);
+    pen.lineDashOffset = 0;
+}
+
+/** The means, in strokes of so many points at most; a gap breaks the line. @param {CanvasRenderingContext2D} pen @param {PlotColumns} columns @param {number} line @param {number} most @param {(value: number) => number} toX @param {(value: number) => number} toY */
+function pieces(pen, {x, ys}, line, most, toX, toY) {
+    const mean = ys[line * 3];
     let points = 0, walked = 0, beforeX = 0, beforeY = 0;
     for (let at = 0; at < x.length; at++) {
         const value = mean[at];
@@ -68,12 +84,12 @@ function stroke(pen, {x, ys}, line, kind, toX, toY) {
             pen.moveTo(px, py);
         } else {
             pen.lineTo(px, py);
-            walked += Math.hypot(px - beforeX, py - beforeY);
+            if (most < Infinity) walked += Math.hypot(px - beforeX, py - beforeY);
         }
         points++;
         beforeX = px;
         beforeY = py;
-        if (points > STROKE_POINTS) {
+        if (points > most) {
             pen.stroke();
             pen.beginPath();
             pen.moveTo(px, py);
@@ -83,8 +99,6 @@ function stroke(pen, {x, ys}, line, kind, toX, toY) {
     }
     if (points === 1) dot(pen, beforeX, beforeY);
     if (points) pen.stroke();
-    pen.setLineDash([]);
-    pen.lineDashOffset = 0;
 }
 
 /** A value alone between two gaps. @param {CanvasRenderingContext2D} pen @param {number} x @param {number} y */
