@@ -3,6 +3,8 @@
  * (from the tokens). Which one is chosen, too: its time is shaded in every chart.
  */
 
+import {termsOf} from './panels/request-terms.js';
+
 /** @typedef {import('./types').RequestRecord} RequestRecord */
 /** @typedef {import('./types').EnergyFigures} EnergyFigures */
 
@@ -10,7 +12,7 @@ const ASKED = 100, MOST = 200;
 const AGAIN_MS = 1000;
 const OPTIONAL = /** @type {const} */ ([
     'queue_ms', 'load_ms', 'prefill_ms', 'ttft_ms', 'ttfa_ms', 'e2e_ms', 'tpot_ms', 'itl_max_ms',
-    'prompt_tokens', 'cached_tokens', 'reasoning_tokens', 'output_tokens', 'joules',
+    'prompt_tokens', 'cached_tokens', 'reasoning_tokens', 'output_tokens', 'joules', 'energy_mean',
 ]);
 
 /**
@@ -22,7 +24,7 @@ export function recordOf(record) {
     const found = /** @type {any} */ ({
         id: String(record.id ?? ''), model: String(record.model ?? ''), runtime: String(record.runtime ?? ''),
         start_us: Number(record.start_us ?? 0), finish_reason: String(record.finish_reason ?? ''), status: Number(record.status ?? 0),
-        stalls: Number(record.stalls ?? 0), error: String(record.error ?? ''), producer: String(record.producer ?? ''),
+        stalls: Number(record.stalls ?? 0), error: String(record.error ?? ''), joules_attribution: String(record.joules_attribution ?? ''), producer: String(record.producer ?? ''),
         stall: (record.stall ?? []).map((/** @type {any} */ one) => ({at_ms: Number(one.at_ms ?? 0), length_ms: Number(one.length_ms ?? 0)})),
     });
     for (const name of OPTIONAL) {
@@ -44,6 +46,7 @@ export class Requests extends EventTarget {
         this.all = [];
         this.total = NaN;
         this.reason = '';
+        this.terms = termsOf({});
         /** @type {EnergyFigures['lanes']} */
         this.lanes = [];
         this.chosen = '';
@@ -60,7 +63,6 @@ export class Requests extends EventTarget {
             for (const name of OPTIONAL) if (found[name] === 0) found[name] = NaN;
             return found;
         }));
-        if (!records.some(({producer}) => producer === 'tap')) return;
         clearTimeout(this.again);
         this.again = setTimeout(() => this.load(), AGAIN_MS);
     }
@@ -70,6 +72,7 @@ export class Requests extends EventTarget {
             const answer = await this.api.ask(`requests?limit=${ASKED}`);
             this.total = Number(answer.total ?? NaN);
             this.reason = '';
+            this.terms = termsOf(answer.terms);
             // One under way has no end yet; the tokens tell of it.
             this.add((answer.requests ?? []).map(recordOf).filter((/** @type {RequestRecord} */ one) => Number(one.e2e_ms) === one.e2e_ms || one.finish_reason || one.error));
         } catch (error) {

@@ -159,6 +159,9 @@ export interface RequestRecord {
     reasoning_tokens?: number | null;
     output_tokens?: number | null;
     joules?: number | null;
+    /** measured, shared, unknown; '' where there are no joules. */
+    joules_attribution?: string;
+    energy_mean?: number | null;
     finish_reason: string;
     status: number;
     stalls: number;

@@ -5,6 +5,7 @@
 import cpu from './cpu.js';
 import devices from './devices.js';
 import disk from './disk.js';
+import energyDays from './energy-days.js';
 import energy from './energy.js';
 import focus from './focus.js';
 import frames from './frames.js';
@@ -21,4 +22,4 @@ import vram from './vram.js';
 /** @typedef {{id: string, area: string, title: string, shown: (context: import('../context.js').Context) => boolean, mount: (host: HTMLElement, context: import('../context.js').Context) => void}} Panel */
 
 /** @type {Panel[]} */
-export const panels = [energy, numbers, cpu, memory, gpu, vram, noGpu, disk, network, requests, focus, happened, processes, devices, frames, storage];
+export const panels = [energy, numbers, cpu, memory, gpu, vram, noGpu, disk, network, requests, focus, happened, processes, devices, energyDays, frames, storage];

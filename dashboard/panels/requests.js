@@ -2,6 +2,7 @@
 import {attribute, el, rows, text} from '../dom.js';
 import {NONE, clock, grouped, short} from '../format.js';
 import {modelHeard} from './energy.js';
+import {costWords, goodputWords, overTarget} from './request-terms.js';
 import {phasesOf, rateOf, whyOf, worstOf} from './request-why.js';
 import {sameSeconds} from './same-seconds.js';
 import {drawLine, roundUp, waterfall} from './waterfall.js';
@@ -16,6 +17,9 @@ const ENDS = /** @type {Record<string, string>} */ ({stop: 'stop', length: 'leng
 /** @param {number|null|undefined} value @param {(value: number) => string} say */
 const figure = (value, say) => (value === null || value === undefined || value !== value ? NONE : say(value));
 const seconds = (/** @type {number} */ ms) => `${(ms / 1000).toFixed(ms < 99_500 ? 2 : 0)}\u00a0s`;
+
+/** Over the person's own target, by shape as by colour. @param {boolean} over */
+const mark = (over) => (over ? '\u00a0▲' : '');
 
 export default {
     id: 'requests', area: 'main', title: 'Requests',
@@ -37,7 +41,7 @@ export default {
             const most_ms = Math.max(1000, ...shown.map(({e2e_ms}) => Number(e2e_ms) || 0), ...running.map(({begun_us}) => (now_us - begun_us) / 1000 || 0));
             const full_ms = roundUp(most_ms);
             text(scale, `0 to ${full_ms / 1000}\u00a0s`);
-            text(about, requests.total === requests.total && requests.total > 0 ? `${grouped(requests.total)} kept` : '');
+            text(about, [requests.total > 0 ? `${grouped(requests.total)} kept` : '', goodputWords(shown, requests.terms)].filter(Boolean).join(', '));
             text(empty, requests.reason || (shown.length || running.length ? '' : 'No request has been measured yet. Send one through the tap, or tell it with the probe; it appears by itself.'));
             empty.hidden = !empty.textContent;
             table.hidden = !shown.length && !running.length;
@@ -51,7 +55,7 @@ export default {
             const bars = record ? waterfall(record) : null;
             fall.replaceChildren(...(bars ? [bars] : []));
             if (record) void sameSeconds(context, record).then((lines) => bars?.lastElementChild?.before(...lines));
-            if (record) why.replaceChildren(el('strong', {}, 'Why was it slow? '), whyOf(record, events.all));
+            if (record) why.replaceChildren(el('strong', {}, 'Why was it slow? '), [whyOf(record, events.all), costWords(record, requests.terms)].filter(Boolean).join(' '));
             draw();
         };
         requests.addEventListener('change', () => { if (!state.paused) draw(); });
@@ -61,16 +65,16 @@ export default {
     },
 };
 
-/** @typedef {{id: string, ended: boolean, cells: string[], phases: import('./request-why.js').Phase[], worst: string, outcome: string, failed: boolean}} Row */
+/** @typedef {{id: string, ended: boolean, cells: string[], phases: import('./request-why.js').Phase[], worst: string, over: {ttft: boolean, tpot: boolean}, outcome: string, failed: boolean}} Row */
 
 /** @param {RequestRecord} record @param {import('../requests.js').Requests} requests @returns {Row} */
 function endedRow(record, requests) {
-    const failed = Boolean(record.error) || record.finish_reason === 'error';
+    const failed = Boolean(record.error) || record.finish_reason === 'error', over = overTarget(record, requests.terms);
     return {
-        id: record.id, ended: true, failed, phases: phasesOf(record), worst: requests.chosen === record.id ? worstOf(record, requests.of(record.model)) : '',
+        id: record.id, ended: true, failed, over, phases: phasesOf(record), worst: requests.chosen === record.id ? worstOf(record, requests.of(record.model)) : '',
         cells: [
-            `${clock(record.start_us)}.${Math.floor((record.start_us / 1e5) % 10)}`, record.model, figure(record.ttft_ms, seconds), figure(record.prompt_tokens, grouped),
-            figure(record.output_tokens, grouped), figure(rateOf(record), (one) => one.toFixed(1)), figure(record.joules, short),
+            `${clock(record.start_us)}.${Math.floor((record.start_us / 1e5) % 10)}`, record.model, figure(record.ttft_ms, seconds) + mark(over.ttft), figure(record.prompt_tokens, grouped),
+            figure(record.output_tokens, grouped), figure(rateOf(record), (one) => one.toFixed(1)) + mark(over.tpot), figure(record.joules, short),
         ],
         outcome: failed && record.error ? `error: ${record.error}` : ENDS[record.finish_reason] ?? record.finish_reason,
     };
@@ -84,7 +88,7 @@ function liveRow(one, now_us) {
         ? [{name: 'wait', from_ms: 0, to_ms: waits ? so_far_ms : first_ms}, ...(waits ? [] : [{name: /** @type {const} */ ('answer'), from_ms: first_ms, to_ms: so_far_ms}])] : [];
     const started_us = one.begun_us === one.begun_us ? one.begun_us : one.first_us;
     return {
-        id: one.id, ended: false, failed: false, phases, worst: '',
+        id: one.id, ended: false, failed: false, over: {ttft: false, tpot: false}, phases, worst: '',
         cells: [`${clock(started_us)}.${Math.floor((started_us / 1e5) % 10)}`, one.model, figure(first_ms, seconds), NONE, one.tokens ? grouped(one.tokens) : NONE, NONE, NONE],
         outcome: waits ? `waiting ${(so_far_ms / 1000).toFixed(1)}\u00a0s` : 'streaming',
     };
@@ -114,6 +118,8 @@ function fill(tr, one, full_ms, chosen) {
     tr.children[2].classList.toggle('worst', one.worst === 'ttft');
     tr.children[5].classList.toggle('worst', one.worst === 'rate');
     tr.children[6].classList.toggle('worst', one.worst === 'joules');
+    tr.children[2].classList.toggle('warn', one.over.ttft);
+    tr.children[5].classList.toggle('warn', one.over.tpot);
     drawLine(/** @type {Element} */ (tr.children[7].firstElementChild), one.phases, full_ms);
     text(tr.children[8], one.outcome);
     attribute(tr.children[8], 'class', one.failed ? 'crit' : '');

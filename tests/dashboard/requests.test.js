@@ -4,6 +4,8 @@ import {test} from 'node:test';
 import {firstTokenCell, rateCell} from '../../dashboard/panels/model-numbers.js';
 import {phasesOf, rateOf, whyOf, worstOf} from '../../dashboard/panels/request-why.js';
 import {runs} from '../../dashboard/panels/line-runs.js';
+import {shareRows} from '../../dashboard/panels/energy-days.js';
+import {costWords, goodputWords, metTargets, overTarget, termsOf} from '../../dashboard/panels/request-terms.js';
 import {recordOf} from '../../dashboard/requests.js';
 
 const record = (/** @type {any} */ more = {}) => recordOf({
@@ -63,4 +65,34 @@ test('a line of the same seconds is broken where nothing was measured', () => {
     assert.deepEqual(parts.map((part) => part.length), [2, 2]);
     assert.equal(parts[0][0], '0.0,25.0');
     assert.equal(parts[1][0], '600.0,1.0');
+});
+
+test('targets judge what was measured, and nothing else', () => {
+    const terms = termsOf({target_ttft_ms: 500, target_tpot_ms: 40});
+    assert.deepEqual(overTarget(record(), terms), {ttft: true, tpot: false});
+    assert.equal(metTargets(record(), terms), false);
+    assert.equal(metTargets(record({ttft_ms: 100}), terms), true);
+    assert.equal(metTargets(record({ttft_ms: 100, tpot_ms: null}), terms), null);
+    assert.equal(metTargets(record({finish_reason: 'abort'}), terms), null);
+    assert.equal(metTargets(record({ttft_ms: 1, finish_reason: 'error'}), terms), false);
+    assert.equal(metTargets(record(), termsOf(undefined)), null);
+    assert.equal(goodputWords([record(), record({ttft_ms: 100}), record({ttft_ms: null})], terms), '1 of 2 within your targets');
+    assert.equal(goodputWords([record()], termsOf({})), '');
+});
+
+test('what a request took is said with how it was found, in money only with a tariff', () => {
+    const took = record({joules: 1064, joules_attribution: 'shared', energy_mean: 0.618});
+    assert.equal(costWords(took, termsOf({})), 'It took 1,064\u00a0J (shared out by tokens), 2.0\u00a0J a token. Mean energy E 0.62.');
+    assert.match(costWords(took, termsOf({tariff_per_kwh: 0.36, currency: 'EUR'})), /, 0\.00011\u00a0EUR\. Mean/);
+    assert.equal(costWords(record(), termsOf({tariff_per_kwh: 0.36})), '');
+});
+
+test('a day of energy names models, rest and others', () => {
+    const share = {day: '2026-01-02', kind: 'model', name: 'qwen', device: 'gpu', joules: 3.6e6, tokens: 1000, attribution: 'measured'};
+    const idle = {...share, kind: 'idle', name: 'gpu:0', joules: 360, tokens: null, attribution: ''};
+    assert.deepEqual(shareRows([share, idle], termsOf({tariff_per_kwh: 0.3, currency: 'EUR'})), [
+        ['2026-01-02', 'qwen', '1.0000', '3,600', '0.30\u00a0EUR', 'measured'],
+        ['', 'idle: gpu:0', '0.0001', '–', '0.000030\u00a0EUR', '–'],
+    ]);
+    assert.equal(shareRows([share], termsOf({}))[0][4], '–');
 });
