@@ -103,11 +103,8 @@ async def aggregator(ctx: ServiceContext) -> AsyncIterator[None]:
         elif prefix.startswith(topics.WINDOWS) and prefix != topics.WINDOWS:
             windows.subscribed(prefix, begins)
 
-    async def kept(start_us: int, end_us: int, kind: str, limit: int) -> list[Event]:
-        return await records.events(start_us, end_us, kind=kind, limit=limit)
-
     async def events(start_us: int, end_us: int, kind: str, limit: int) -> list[Event]:
-        return await memory.joined(kept, start_us, end_us, kind, limit)
+        return await memory.joined(records.events, start_us, end_us, kind, limit)
 
     def on_limits(_key: str, _value: Value) -> None:
         keeper.limits = limits_of(ctx.settings)
@@ -141,8 +138,7 @@ async def aggregator(ctx: ServiceContext) -> AsyncIterator[None]:
     ctx.subscribe([topics.EVENTS], ingest.on_event)
     ctx.subscribe([topics.HEALTHS], on_health)
     ctx.subscribe([topics.PROCESSES], spread.on_processes)
-    models = Models(ctx, store, recording, spread.tokens)
-    spread.hearers.append(models.hear_rows)
+    models = Models(ctx, store, recording, spread)
     ctx.subscribe([topics.REQUESTS], spread.on_request)
     joules.listen(models.board)
     ingest.meet_again()

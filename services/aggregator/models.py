@@ -1,8 +1,8 @@
 """The models' ears and memory: tokens in, series and events out, what is learned of them kept over restarts."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-from wfmonitor.v1.request_pb2 import RequestRecord, TokenBurst
+from wfmonitor.v1.request_pb2 import RequestRecord
 from wfmonitor.v1.sample_pb2 import SampleBatch
 
 from bus import topics
@@ -17,6 +17,7 @@ from services.aggregator.energy.learned import LIFETIME, told_lifetimes
 from services.aggregator.energy.memory import Memory
 from services.aggregator.model_voice import ModelVoice
 from services.aggregator.recording import Recording
+from services.aggregator.spread import Spread
 from services.aggregator.store import Store
 
 PROFILE = "energy.profile"
@@ -26,21 +27,20 @@ _DAY_US = 86_400_000_000
 class Models:
     """Made when the service starts; `save` before each flush, so that no row on disk is ahead of what is known."""
 
-    def __init__(
-        self, ctx: ServiceContext, store: Store, recording: Recording, pass_on: Callable[[TokenBurst], None]
-    ) -> None:
+    def __init__(self, ctx: ServiceContext, store: Store, recording: Recording, spread: Spread) -> None:
         memory = Memory(store, lambda: recording.allows(LIFETIME), ctx.log)
         for model, lifetime_s in told_lifetimes(_own_rows(ctx)).items():
             memory.learned.reach(model, lifetime_s)
         self._memory = memory
         self.board = Board(memory.learned, ctx.settings.text(PROFILE), lambda: wall_us() / _DAY_US)
-        ctx.subscribe([topics.TOKENS], ModelVoice(self.board, ctx.samples, ctx.emit, pass_on).on_tokens)
+        ctx.subscribe([topics.TOKENS], ModelVoice(self.board, ctx.samples, ctx.emit, spread.tokens).on_tokens)
         self._disagreement = DisagreementEar(self.board.disagree)
         self._drift = DriftWatch(ctx.samples, ctx.emit, store, recording.allows, ctx.log)
         ctx.subscribe([topics.REQUESTS], lambda _topic, payload: self._drift.request(RequestRecord.FromString(payload)))
+        spread.hearers.append(self._hear_rows)
         ctx.settings.on_change(PROFILE, self._choose)
 
-    def hear_rows(self, batch: Batch) -> None:
+    def _hear_rows(self, batch: Batch) -> None:
         """Rows that came in, each once."""
         self._disagreement.hear(batch)
         self._drift.rows(batch)

@@ -42,7 +42,7 @@ class Records:
                 ]
             )
 
-    async def events(self, start_us: int, end_us: int, *, kind: str = "", limit: int = 0) -> list[Event]:
+    async def events(self, start_us: int, end_us: int, kind: str = "", limit: int = 0) -> list[Event]:
         """Events with a time in (start, end], oldest first; with a limit the newest of them."""
         query = EventRow.select(EventRow.payload).where(EventRow.time_us > start_us, EventRow.time_us <= end_us)
         if kind:
