@@ -33,7 +33,7 @@ def parse_stat(data: bytes) -> list[list[int]]:
     user and nice already hold what guests used.
     """
     end = data.find(b"\nintr")
-    return [[int(field) for field in line.split(None, 9)[1:9]] for line in data[:end].split(b"\n")]
+    return [list(map(int, line.split(None, 9)[1:9])) for line in data[:end].split(b"\n")]
 
 
 def core_names(data: bytes) -> list[str]:

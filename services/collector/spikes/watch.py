@@ -11,7 +11,7 @@ from bus.series import Series
 from services.collector.assembly import TableRow
 from services.collector.processes.board import LEAST_SPAN_S, Board, Table
 from services.collector.processes.registry import Snapshot
-from services.collector.spikes.usual import Left, State, Usual
+from services.collector.spikes.usual import Left, Usual
 
 MIB = 1024.0 * 1024.0
 # Metric → the least change that is one, in its unit, and whether a fall counts.
@@ -90,7 +90,7 @@ class Watch:
                 watched = self._tables[row.source, group] = _Watched(row.columns, self._usual)
             for place, series, usual in watched.single:
                 found = usual.observe(now_s, row.values[place])
-                suspects = suspects or usual.state is State.SUSPECT
+                suspects = suspects or usual.suspect
                 if found is not None:
                     left.append((series, found))
             if watched.busiest is not None:
@@ -100,7 +100,7 @@ class Watch:
                     if values[other] > values[place] or values[place] != values[place]:  # NaN: absent
                         place = other
                 found = watched.busiest.observe(now_s, row.values[place])
-                suspects = suspects or watched.busiest.state is State.SUSPECT
+                suspects = suspects or watched.busiest.suspect
                 if found is not None:
                     left.append((row.columns[place], found))
         if suspects:
