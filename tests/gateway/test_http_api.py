@@ -204,3 +204,14 @@ async def test_a_body_that_never_ends_is_given_up(page: Page) -> None:
     big = b'{"x":"' + b"y" * (1 << 20) + b'"}'
     async with page.http.post(page.stack.url("/api/v1/ingest"), headers=page.headers, data=big) as answer:
         assert answer.status == 413
+
+
+async def test_energy_and_clients_are_answered_and_what_is_not_set_is_null(page: Page) -> None:
+    energy = await page.read("/api/v1/energy?days=2")
+    assert energy["tariff_per_kwh"] is None
+    assert all(share["money"] is None for share in energy["shares"])
+    assert (await page.get("/api/v1/energy?days=0"))[0] == 400
+    clients = await page.read("/api/v1/clients")
+    assert (clients["clients"], clients["recorded"]) == ([], False)
+    terms = (await page.read("/api/v1/requests"))["terms"]
+    assert {terms[name] for name in ("target_ttft_ms", "target_tpot_ms", "tariff_per_kwh")} == {None}

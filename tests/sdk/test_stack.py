@@ -1,5 +1,6 @@
 """A program's generation on the real stack: from the probe's call to the series of its model."""
 
+import asyncio
 import threading
 from collections.abc import Iterator
 
@@ -8,6 +9,8 @@ import pytest
 from wfmonitor.v1.metrics_service_pb2 import ListSeriesRequest
 from wfmonitor.v1.metrics_service_pb2_grpc import MetricsServiceStub
 from wfmonitor.v1.request_pb2 import RequestRecord, TokenBurst
+from wfmonitor.v1.requests_service_pb2 import ListRequestsRequest
+from wfmonitor.v1.requests_service_pb2_grpc import RequestsServiceStub
 from wirthforge_probe import Probe
 
 from bus import topics
@@ -74,3 +77,19 @@ async def test_a_generation_of_the_probe_is_measured_by_the_stack(stack: Stack) 
     times_us = [time_us for burst in bursts for time_us in burst.boot_us]
     assert times_us == sorted(times_us)
     assert record.finish_reason == "stop"
+    async with open_channel(stack.home, "tap") as channel:
+        kept = await kept_with_its_mean(channel, record.id)
+    assert (kept.route, kept.producer, kept.output_tokens) == ("probe", "sdk", record.output_tokens)
+    assert 0 < kept.energy_mean <= 1
+
+
+async def kept_with_its_mean(channel: grpc.aio.Channel, id_: str) -> RequestRecord:
+    """The one record of this id in the tap's log, once the aggregator has told its mean E(t)."""
+    stub = RequestsServiceStub(channel)
+    while True:
+        answer = await stub.ListRequests(ListRequestsRequest(model=MODEL), wait_for_ready=True)
+        found = [record for record in answer.requests if record.id == id_]
+        assert len(found) <= 1
+        if found and found[0].HasField("energy_mean"):
+            return RequestRecord.FromString(found[0].SerializeToString())
+        await asyncio.sleep(0.05)

@@ -140,3 +140,22 @@ async def test_with_recording_off_a_probes_record_is_not_kept(tapped: Tapped, bu
 
     await until(is_kept, 30)
     assert await kept(tapped, before.id) is None
+
+
+async def test_a_cost_that_comes_before_its_record_waits_for_it(tapped: Tapped, bus: Bus) -> None:
+    record, marker = told(5), told(6)
+    cost = RequestCost(id=record.id, model=record.model, joules=3.0, joules_attribution="shared")
+
+    async def marked() -> bool:
+        bus.say(topics.request_cost(record.model), cost)
+        bus.say(topics.request(marker.model), marker)
+        return await kept(tapped, marker.id) is not None
+
+    await until(marked, 30)  # the tap hears us, the cost first of all
+
+    async def has_cost() -> bool:
+        found = await kept(tapped, record.id)
+        return found is not None and found.joules == 3.0
+
+    bus.say(topics.request(record.model), record)
+    await until(has_cost, 30)

@@ -39,7 +39,9 @@ class Readings:
         """Integrate the samples that came since the last call; those before `from_us` were somebody else's."""
         for device, table, column in self._powers():
             key = (table.key, device)
-            a, b = table.positions(self._read.get(key, table.first))
+            read = self._read.get(key, table.first)
+            # A table that was silent for long is dropped, and counts from 0 when it comes back.
+            a, b = table.positions(read if read <= table.appended else table.first)
             self._read[key] = table.appended
             integral = self._integrals.setdefault(device, Integral())
             bridge_us = stale_after_us(table.rate_hz)

@@ -247,3 +247,15 @@ def test_where_no_power_is_measured_nothing_is_kept_or_told() -> None:
     assert not voice.powered
     assert not told
     assert not voice.account.bills
+
+
+def test_a_gpu_that_comes_back_after_its_ring_was_dropped_is_counted_again() -> None:
+    machine = Machine()
+    steady(machine, 0, 5, 100.0, 50.0)
+    machine.close(6)
+    for table in machine.rings:
+        table.stored = table.appended
+    assert machine.rings.drop_silent(round((T0_S + 1000) * 1e6), 1)
+    steady(machine, 20, 22, 100.0, 50.0)
+    machine.close(23)
+    assert sum(machine.of("gpu:0").values()) == pytest.approx(700.0, rel=0.01)
