@@ -37,6 +37,7 @@ from services.tap.hearing import hear
 from services.tap.keeper import Keeper
 from services.tap.listening import Door
 from services.tap.meter import Figures, Meter
+from services.tap.probe_tasks_run import ProbeTasks
 from services.tap.proxy import Proxy
 from services.tap.routes import RouteError, RouteTable, parse_routes
 from services.tap.scores import Scores
@@ -68,12 +69,14 @@ async def tap(ctx: ServiceContext) -> AsyncIterator[None]:
             finder = Finder(session, table, ctx.home.ports, lambda: ctx.settings.flag("tap.find"))
             upstreams = Upstreams()
             ending.callback(upstreams.close)
+            probes = ProbeTasks(ctx, session, table, figures, scores)
+            client_of = partial(probes.name_of, others=clients.of)
 
             def new_meter() -> Meter | None:
                 if not measures(ctx):
                     return None
                 failed = partial(tell_failure, ctx, figures)
-                return Meter(figures, bursts, keeper.put, failed, scores.judged, clients.of, disagreements)
+                return Meter(figures, bursts, keeper.put, failed, scores.judged, client_of, disagreements)
 
             besides = Besides(lambda: wants(ctx))
             proxy = Proxy(upstreams, table, finder, new_meter, besides)
@@ -92,6 +95,7 @@ async def tap(ctx: ServiceContext) -> AsyncIterator[None]:
             ctx.spawn(keeper.run(), "keep records")
             ctx.spawn(keeper.trim(), "remove old records")
             ctx.spawn(finder.run(), "look for runtimes")
+            ctx.spawn(probes.run(), "probe tasks")
             ctx.spawn(count(ctx, figures, bursts, keeper, proxy, besides, door), "own figures")
             # What lives from here on lives until the end; collecting it again and again would stop the traffic.
             gc.collect()
