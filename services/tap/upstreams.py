@@ -82,16 +82,16 @@ class Upstreams:
         """
         key = (upstream.host.strip("[]"), upstream.port)
         kept = self._take(key)
-        if kept is not None and not isinstance(body, AsyncIterator):
-            try:
-                return await self._exchange(key, kept, method, head, body, on_sent)
-            except (aiohttp.ServerDisconnectedError, ConnectionError):
-                # It was closed while it lay idle, and the runtime has read nothing of this request.
-                kept.close()
-        elif kept is not None:
-            kept.close()
-        connection = await self._connect(key)
         try:
+            if kept is not None and not isinstance(body, AsyncIterator):
+                try:
+                    return await self._exchange(key, kept, method, head, body, on_sent)
+                except (aiohttp.ServerDisconnectedError, ConnectionError):
+                    # It was closed while it lay idle, and the runtime has read nothing of this request.
+                    kept.close()
+            elif kept is not None:
+                kept.close()
+            connection = await self._connect(key)
             return await self._exchange(key, connection, method, head, body, on_sent)
         except (aiohttp.ServerDisconnectedError, ConnectionError) as error:
             raise NoAnswer("it closed the connection before it answered") from error
