@@ -3,7 +3,7 @@
 import math
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from services.aggregator.joules.activity import Activity
@@ -97,6 +97,8 @@ class Account:
     def _shares(self, device: str, piece: Piece, use: Use, quiet: bool) -> Split:
         level = self.idle.setdefault(device, IdleLevel())
         level.observe(piece, quiet)
+        if quiet and not any(use.running.values()) and not any(use.tokens.values()):
+            use = replace(use, busy=False)
         return split(piece.joules, level.joules(piece), not math.isnan(level.watts), use)
 
     def _add(self, device: str, shares: Split, tokens: Sums, got: dict[str, Sums]) -> None:

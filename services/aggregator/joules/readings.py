@@ -59,7 +59,7 @@ class Readings:
         processes = self._row_sum("process.gpu_util_percent", number)
         at_work = [gpu for gpu in gpus if busy[gpu] is not False]
         uses = {gpu: Use(models, processes, busy=busy[gpu], alone=len(at_work) < 2) for gpu in gpus}
-        cpu = self._row_sum("system.cpu.percent", number)
+        cpu = next((value for _, value in self._values("system.cpu.percent", number)), math.nan)
         quiet = {device: busy[device] is False if device in busy else cpu < _QUIET_CPU_PERCENT for device in pieces}
         shares = self._by_model("model.gpu_share_ratio", number)
         return Second(number, pieces, uses, quiet, frozenset(model for model, share in shares.items() if share == 0))

@@ -259,3 +259,20 @@ def test_a_gpu_that_comes_back_after_its_ring_was_dropped_is_counted_again() -> 
     steady(machine, 20, 22, 100.0, 50.0)
     machine.close(23)
     assert sum(machine.of("gpu:0").values()) == pytest.approx(700.0, rel=0.01)
+
+
+def test_a_package_is_at_rest_while_its_cpu_nearly_is() -> None:
+    machine = Machine()
+    power = Series("system.power_w", "system", (("type", "package-0"),))
+    cpu = Series("system.cpu.percent", "system")
+    for tick in range(241):
+        busy = tick >= 120
+        machine.tell("system", tick / 10, {power: 35.0 if busy else 12.0, cpu: 80.0 if busy else 2.0})
+        if tick >= 130:
+            machine.tokens("a", "ra", tick / 10)
+    machine.close(24)
+    assert machine.account.idle["package-0"].watts == pytest.approx(12.0)
+    # 12 W of every second is idle; above it the second without tokens is nobody's, the eleven after it the model's.
+    assert machine.of("package-0")["idle"] == pytest.approx(24 * 12.0, rel=0.01)
+    assert machine.of("package-0")["models"] == pytest.approx(11 * 23.0, rel=0.02)
+    assert machine.joules("a") == {"shared": pytest.approx(11 * 23.0, rel=0.02)}
