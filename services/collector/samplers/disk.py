@@ -41,6 +41,8 @@ class Disk:
         self._lines = 0
         self._columns: tuple[Series, ...] = ()
         self._rates = Rates()
+        self._before = b""
+        self._last: list[float] = []
         if not find_disks(self._diskstats.read().splitlines()):
             raise Absent("no disk is listed in /proc/diskstats")
 
@@ -48,12 +50,11 @@ class Disk:
         return self._columns
 
     def read(self, now_s: float) -> list[float]:
-        lines = self._diskstats.read().splitlines()
-        counters = self._counters(lines)
-        if counters is None:  # a disk came or went, or the lines moved
-            self._name(lines)
-            counters = self._counters(lines) or []
-        rates = self._rates.update(now_s, counters)
+        data = self._diskstats.read()
+        if data != self._before:  # while no disk works, the text stays as it is
+            self._before = data
+            self._last = self._all_counters(data.splitlines())
+        rates = self._rates.update(now_s, self._last)
         values: list[float] = []
         for i in range(0, len(rates), 8):
             read, written, busy_ms, reads, writes, reading_ms, writing_ms, queued_ms = rates[i : i + 8]
@@ -69,6 +70,13 @@ class Disk:
                 queued_ms / 1000.0,
             )
         return values
+
+    def _all_counters(self, lines: list[bytes]) -> list[float]:
+        counters = self._counters(lines)
+        if counters is None:  # a disk came or went, or the lines moved
+            self._name(lines)
+            counters = self._counters(lines) or []
+        return counters
 
     def _counters(self, lines: list[bytes]) -> list[float] | None:
         """Eight counters of each known disk, in the order `read` takes them; None where its line is another's."""
