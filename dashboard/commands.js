@@ -3,6 +3,7 @@ import {openHelp} from './help.js';
 import {openRange} from './range-dialog.js';
 import {openServices} from './services.js';
 import {openTable} from './table.js';
+import {openCompare} from './panels/compare.js';
 import {SPANS} from './view.js';
 
 /** @typedef {import('./context.js').Context} Context */
@@ -37,6 +38,7 @@ export function commandsOf(context, openPalette) {
         {title: 'Dismiss the chosen event', keys: ['Escape'], run: () => { state.choose(null); state.point(NaN); context.tip.root.hidden = true; }},
         {title: 'View the chosen chart as table', keys: ['t'], run: () => openTable(context, context.focused)},
         ...[...context.described.values()].map(({panel}) => ({title: `Draw ${panel.title} large`, keys: [], run: () => context.focus(panel.id)})),
+        {title: 'Compare models', keys: [], run: () => openCompare(context)},
         {title: 'Services: state and cost of the monitor itself', keys: ['m'], run: () => openServices(context)},
         {title: 'Theme: dark', keys: [], run: () => wfmonTheme.set('dark')},
         {title: 'Theme: light', keys: [], run: () => wfmonTheme.set('light')},

@@ -5,6 +5,7 @@
 import {attribute, el, rows, text} from '../dom.js';
 import {NONE, memory, millis, span} from '../format.js';
 import {quantile} from '../slots.js';
+import {openCompare} from './compare.js';
 import {modelHeard} from './energy.js';
 
 /** @typedef {import('../context.js').Context} Context */
@@ -103,7 +104,9 @@ export default {
     mount(host, context) {
         const heads = el('div', {class: 'number-row heads', role: 'row'}, ...HEADS.map((head) => el('span', {role: 'columnheader'}, head)));
         const body = el('div', {class: 'number-rows', role: 'rowgroup'});
-        host.append(el('div', {class: 'number-table', role: 'table', 'aria-label': 'Numbers of the models'}, heads, body));
+        const compare = el('button', {class: 'plain compare-open', type: 'button'}, 'Compare models …');
+        compare.addEventListener('click', () => openCompare(context));
+        host.append(el('div', {class: 'number-table', role: 'table', 'aria-label': 'Numbers of the models'}, heads, body), compare);
         /** @type {LaneFigures[]} */
         let lanes = [];
         const draw = () => {
