@@ -1,6 +1,6 @@
 """The OTLP port of loopback: open while `otlp.enabled` is on, closed again when it is switched off.
 
-Nothing of OTLP is imported before it is switched on: its messages take some 2 MB.
+Nothing of OTLP is imported before it is switched on: its messages take 1.3 MB of PSS.
 """
 
 from __future__ import annotations

@@ -26,7 +26,8 @@ from services.gateway.otlp.units import factor
 from services.gateway.otlp.wire import Refused
 
 RULES: Mapping[str, tuple[Rule, ...]] = {**genai.RULES, **machine.RULES}
-MAX_POINTS = 20_000
+# A Collector sends 8,192 at once where nobody tells it otherwise; 10,000 are 0.3 s of CPU, as JSON 0.9 s.
+MAX_POINTS = 10_000
 MAX_SENDERS = 256
 MAX_SERIES_OF_A_SENDER = 512
 MAX_SOURCES = 100
