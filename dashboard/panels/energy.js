@@ -47,9 +47,14 @@ export default {
         host.append(el('header', {}, el('h2', {}, 'Energy'), legend), labels, el('div', {class: 'band'}, canvas, cross), more, said, table);
 
         const tip = new EvidenceTip(context, canvas, cross);
-        const off = canvas.transferControlToOffscreen();
-        bridge.send({type: 'energy', ask: 'canvas', canvas: off, ink: readInk()}, [off]);
         const band = /** @type {HTMLElement} */ (canvas.parentElement);
+        if (canvas.transferControlToOffscreen) {
+            const off = canvas.transferControlToOffscreen();
+            bridge.send({type: 'energy', ask: 'canvas', canvas: off, ink: readInk()}, [off]);
+        } else {
+            canvas.hidden = true;
+            band.append(el('p', {class: 'no-canvas'}, 'This browser lends no canvas to a worker, so nothing is drawn here. The words and numbers beside, and the table, tell the same.'));
+        }
         const fit = () => bridge.send({type: 'energy', ask: 'size', width: band.clientWidth, height: band.clientHeight, ratio: devicePixelRatio});
         new ResizeObserver(fit).observe(band);
         const reduce = () => bridge.send({type: 'energy', ask: 'reduced', reduced: motion.still});

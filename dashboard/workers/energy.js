@@ -9,6 +9,7 @@ import {drawRipple, drawStill} from './energy-notes.js';
 import {DETAIL, Painter} from './energy-paint.js';
 import {SPAN_US, boxes, energyAt, energyTold, pairs, tokensPerDot, xOf} from './energy-shapes.js';
 import {evidenceAt} from './energy-evidence.js';
+import {ModelRows} from './energy-rows.js';
 import {lastMinute} from './energy-table.js';
 
 /** @typedef {import('../types').LiveFrame} LiveFrame */
@@ -27,6 +28,9 @@ async function loadFont() {
     /** @type {any} */ (self).fonts.add(await font.load());
 }
 
+/** Frames of a worker; where its browser has none for it, a timer as often. @param {FrameRequestCallback} callback @returns {number} */
+const nextFrame = (callback) => ('requestAnimationFrame' in self ? requestAnimationFrame(callback) : setTimeout(() => callback(performance.now()), 16));
+
 export class Energy {
     /** @param {import('./rings.js').Rings} rings @param {() => number} now_us @param {(message: any) => void} post */
     constructor(rings, now_us, post) {
@@ -37,11 +41,11 @@ export class Energy {
         this.lanes = new Map();
         /** @type {Painter|null} */
         this.painter = null;
+        this.width = this.height = 1;
         this.reduced = false;
         this.level = 0;
         this.per_dot = 1;
-        /** Where a metric of a model lies in the rings. @type {Map<string, {ring: any, column: number}|null>} */
-        this.places = new Map();
+        this.told = new ModelRows(rings);
         this.slots = new SlotCounter();
         this.frame_ms = NaN;
         this.fresh_slots = this.fresh_dropped = 0;
@@ -73,6 +77,8 @@ export class Energy {
 
     /** @param {{width: number, height: number, ratio: number}} message */
     size({width, height, ratio}) {
+        this.width = width;
+        this.height = height;
         this.painter?.size(width, height, ratio);
         this.draw();
     }
@@ -92,7 +98,7 @@ export class Energy {
 
     /** What counts as a stall and as a burst for a model, as the profile in force says (CONTRACTS §2); until it is told, the standard one. @param {Lane} lane */
     measureBy(lane) {
-        const stall_ms = this.newest(lane, 'model.profile_stall_ms'), burst_tps = this.newest(lane, 'model.profile_burst_tps');
+        const stall_ms = this.told.newest(lane.model, 'model.profile_stall_ms'), burst_tps = this.told.newest(lane.model, 'model.profile_burst_tps');
         if (stall_ms > 0) lane.stall_us = stall_ms * 1000;
         if (burst_tps > 0) lane.burst_tps = burst_tps;
     }
@@ -104,6 +110,7 @@ export class Energy {
     drawAnew() {
         this.drawn_ms = 0;
         clearTimeout(this.resting);
+        this.resting = 0;
         this.draw();
     }
 
@@ -125,7 +132,6 @@ export class Energy {
         }
         if (this.rings.version !== this.seenVersion) {
             this.seenVersion = this.rings.version;
-            this.places.clear();
             for (const {source} of this.rings.all) {
                 const model = source.startsWith('model:') ? source.slice(6) : '';
                 if (model && model !== '*') this.lane(model);
@@ -161,35 +167,23 @@ export class Energy {
         return this.rings.all.some(({source, newest_us, period_us}) => source === `model:${lane.model}` && now_us - newest_us < Math.max(3 * period_us, TOLD_US));
     }
 
-    /** @param {Lane} lane @param {string} metric */
-    place(lane, metric) {
-        const name = `${metric} ${lane.model}`;
-        let place = this.places.get(name);
-        if (place === undefined) {
-            const found = this.rings.matching(metric, `model:${lane.model}`);
-            place = found.find(({key}) => !key.labels.length) ?? found[0] ?? null;
-            this.places.set(name, place);
-        }
-        return place;
-    }
-
     /** @param {Lane} lane @param {string} metric @returns {Rows|null} */
-    rows(lane, metric) {
-        const own = this.place(lane, metric);
-        if (!own) return null;
-        const {ring, column} = own;
-        return {times: ring.times, values: ring.columns[column], start: ring.start, end: ring.end, period_us: ring.period_us};
-    }
-
-    /** @param {Lane} lane @param {string} metric NaN: never told */
-    newest(lane, metric) {
-        const rows = this.rows(lane, metric);
-        return rows && rows.end > rows.start ? rows.values[rows.end - 1] : NaN;
-    }
+    rows(lane, metric) { return this.told.rows(lane.model, metric); }
 
     draw() {
-        if (!this.asked && this.painter) this.asked = requestAnimationFrame(this.frame);
+        if (!this.asked && this.painter) this.asked = nextFrame(this.frame);
+        if (!this.painter && !this.resting) this.resting = setTimeout(this.tellOnly, TELL_MS);
     }
+
+    /** Where this browser lends no canvas to a worker, words and numbers come all the same. */
+    tellOnly = () => {
+        this.resting = 0;
+        const now_us = this.now_us, lanes = this.shown;
+        for (const lane of lanes) this.measureBy(lane);
+        this.fresh_us = [];
+        this.tell(performance.now());
+        if (this.stopped_us !== this.stopped_us && lanes.some((lane) => lane.moves(now_us, SPAN_US + 2e6))) this.draw();
+    };
 
     /** @type {FrameRequestCallback} */
     frame = (frame_ms) => {
@@ -255,8 +249,8 @@ export class Energy {
     /** @param {number} now_ms */
     tell(now_ms) {
         this.told_ms = now_ms;
-        const now_us = this.now_us, lanes = this.shown, {painter} = this;
-        const areas = boxes(lanes.length, painter?.width ?? 1, painter?.height ?? 1);
+        const now_us = this.now_us, lanes = this.shown;
+        const areas = boxes(lanes.length, this.width, this.height);
         const others = [...this.lanes.values()].filter((lane) => !lanes.includes(lane) && this.here(lane, now_us));
         this.post({
             type: 'energy', now_us, left_out: this.leftOut, fidelity: this.still ? NaN : this.fidelity,
@@ -277,9 +271,7 @@ export class Energy {
 
     /** What stands at a point of the canvas; `lane` and no x: its newest token. @param {{x?: number, y?: number, lane?: number}} asked */
     evidence({x, y, lane: wanted}) {
-        const {painter} = this;
-        if (!painter) return;
-        const now_us = this.now_us, lanes = this.shown, areas = boxes(lanes.length, painter.width, painter.height);
+        const now_us = this.now_us, lanes = this.shown, areas = boxes(lanes.length, this.width, this.height);
         const at = wanted ?? areas.findIndex(({bottom}) => (y ?? 0) <= bottom);
         const lane = lanes[at];
         if (!lane) return;

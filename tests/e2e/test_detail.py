@@ -5,7 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Open, api
-from tests.e2e.test_energy import bars, generation, lane
+from tests.e2e.test_energy import bars, generation, streams
 from tests.stack import Stack, wait_until
 
 # Work of 60 ms in each frame of the page, as a slow machine or a busy one has it.
@@ -40,7 +40,7 @@ def test_a_burdened_page_draws_less_and_says_so(open_page: Open, stack: Stack) -
     page = open_page()
     before = audited(stack)
     with generation(stack, "e2e-burden"):
-        wait_until(lambda: "flowing" in lane(page, "e2e-burden"), 20, "the lane of a model that answers")
+        wait_until(lambda: streams(page, "e2e-burden"), 20, "the lane of a model that answers")
         page.evaluate(_BURDEN)
         wait_until(lambda: level(page) == "T2" and bars(page), 30, "bars in place of motion where frames are missed")
         expect(page.locator(".energy-legend .detail")).to_contain_text("detail T2")

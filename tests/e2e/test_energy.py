@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import Open, api
+from tests.e2e.conftest import Open, api, entry
 from tests.e2e.pixels import of_token
 from tests.stack import Stack, wait_until
 
@@ -47,6 +47,11 @@ def lane(page: Page, model: str) -> str:
     return found.inner_text() if found.count() else ""
 
 
+def streams(page: Page, model: str) -> bool:
+    """Whether its lane says that tokens come; one that is fast is soon saturated."""
+    return any(state in lane(page, model) for state in ("flowing", "saturated"))
+
+
 @contextmanager
 def generation(stack: Stack, model: str, *, tokens_a_second: float = 20.0, topk: bool = False) -> Iterator[Probe]:
     """Tokens of a program that runs a model itself, until the block ends."""
@@ -72,7 +77,7 @@ def generation(stack: Stack, model: str, *, tokens_a_second: float = 20.0, topk:
 def test_tokens_become_a_lane_with_evidence(open_page: Open, stack: Stack) -> None:
     page = open_page()
     with generation(stack, "e2e-flow", topk=True) as probe:
-        wait_until(lambda: "flowing" in lane(page, "e2e-flow"), 20, "the lane of a model that answers")
+        wait_until(lambda: streams(page, "e2e-flow"), 20, "the lane of a model that answers")
         assert probe.trouble is None
         before = picture(page)
         wait_until(lambda: picture(page) != before, 5, "the band to move with the tokens")
@@ -85,7 +90,7 @@ def test_tokens_become_a_lane_with_evidence(open_page: Open, stack: Stack) -> No
 def test_a_request_is_listed_explained_and_shaded(open_page: Open, stack: Stack) -> None:
     page = open_page()
     with generation(stack, "e2e-request"):
-        wait_until(lambda: "flowing" in lane(page, "e2e-request"), 20, "the lane of a model that answers")
+        wait_until(lambda: streams(page, "e2e-request"), 20, "the lane of a model that answers")
         row = page.locator("#panel-requests tbody tr").filter(has_text="e2e-request")
         expect(row).to_contain_text("streaming")
         number = (
@@ -104,7 +109,7 @@ def test_a_request_is_listed_explained_and_shaded(open_page: Open, stack: Stack)
 def test_without_tokens_not_a_pixel_moves(open_page: Open, stack: Stack) -> None:
     page = open_page()
     with generation(stack, "e2e-still"):
-        wait_until(lambda: "flowing" in lane(page, "e2e-still"), 20, "the lane of a model that answers")
+        wait_until(lambda: streams(page, "e2e-still"), 20, "the lane of a model that answers")
     last = [picture(page)]
 
     def stands() -> bool:
@@ -158,7 +163,7 @@ def full_detail(page: Page) -> Page:
 def test_reduced_motion_replaces_motion_by_bars(open_page: Open, stack: Stack) -> None:
     page = full_detail(open_page())
     with generation(stack, "e2e-reduced"):
-        wait_until(lambda: "flowing" in lane(page, "e2e-reduced"), 20, "the lane of a model that answers")
+        wait_until(lambda: streams(page, "e2e-reduced"), 20, "the lane of a model that answers")
         wait_until(lambda: not bars(page), 5, "motion")
         page.emulate_media(reduced_motion="reduce")
         wait_until(lambda: bars(page), 5, "bars in place of motion")
@@ -170,7 +175,7 @@ def test_the_switch_for_motion_obeys_at_once_and_is_remembered(open_page: Open, 
     page = full_detail(open_page())
     switch = page.locator("#motion")
     with generation(stack, "e2e-switch"):
-        wait_until(lambda: "flowing" in lane(page, "e2e-switch"), 20, "the lane of a model that answers")
+        wait_until(lambda: streams(page, "e2e-switch"), 20, "the lane of a model that answers")
         wait_until(lambda: not bars(page), 5, "motion")
         took_ms = [page.evaluate(_UNTIL_BARS, [still, "#motion"]) for still in (True, False, True)]
         assert min(took_ms) < 100, "the bar is 100 ms; a busy machine may miss it once, not each time"
@@ -178,7 +183,7 @@ def test_the_switch_for_motion_obeys_at_once_and_is_remembered(open_page: Open, 
         expect(page.locator("#panel-frames")).to_contain_text("2 a second")
         page.reload()
         expect(switch).to_have_attribute("aria-pressed", "true")
-        wait_until(lambda: "flowing" in lane(page, "e2e-switch") and bars(page), 20, "bars after a reload")
+        wait_until(lambda: streams(page, "e2e-switch") and bars(page), 20, "bars after a reload")
         page.locator("body").press("o")
         expect(switch).to_have_attribute("aria-pressed", "false")
         page.keyboard.press("Control+k")
@@ -202,7 +207,7 @@ def test_what_is_drawn_is_the_energy_that_was_computed(open_page: Open, stack: S
         for at, name in enumerate(names):
             running.enter_context(generation(stack, name, tokens_a_second=12 + 6 * at, topk=at % 2 == 0))
         for name in names:
-            wait_until(lambda name=name: "flowing" in lane(page, name), 30, f"the lane of {name}")  # type: ignore[misc]
+            wait_until(lambda name=name: streams(page, name), 30, f"the lane of {name}")  # type: ignore[misc]
         since_us = int(time.time() * 1e6)
         wait_until(lambda: len(own_figures(stack, "ui.energy_fidelity", since_us)) >= 3, 40, "three fidelities")
         wait_until(lambda: len(own_figures(stack, "ui.visual_lag_ms", since_us)) >= 3, 40, "three lags")
@@ -212,3 +217,17 @@ def test_what_is_drawn_is_the_energy_that_was_computed(open_page: Open, stack: S
     )
     assert fidelities == pytest.approx([1.0] * len(fidelities), abs=0.05)
     assert all(lag_ms >= 0 for lag_ms in lags_ms)
+
+
+def test_without_a_canvas_for_workers_words_and_numbers_come(open_page: Open, stack: Stack) -> None:
+    page = open_page(address="about:blank")
+    page.context.add_init_script("delete HTMLCanvasElement.prototype.transferControlToOffscreen")
+    page.goto(entry(stack))
+    with generation(stack, "e2e-plain"):
+        wait_until(lambda: streams(page, "e2e-plain"), 20, "the lane of a model that answers")
+        number = (
+            page.locator("#panel-numbers .number-row").filter(has_text="e2e-plain").locator(".number-value b").first
+        )
+        expect(number).to_have_text(re.compile(r"^[0-9]+$"))
+        expect(page.locator("#panel-energy .no-canvas")).to_contain_text("no canvas to a worker")
+    wait_until(lambda: "quiet" in lane(page, "e2e-plain"), 10, "the lane to tell the end")

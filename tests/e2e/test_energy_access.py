@@ -8,14 +8,14 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Open
-from tests.e2e.test_energy import full_detail, generation, lane
+from tests.e2e.test_energy import full_detail, generation, streams
 from tests.e2e.test_widths import faults
 from tests.stack import Stack, wait_until
 
 
 def flowing(page: Page, *models: str) -> None:
     for model in models:
-        wait_until(lambda model=model: "flowing" in lane(page, model), 30, f"the lane of {model}")  # type: ignore[misc]
+        wait_until(lambda model=model: streams(page, model), 30, f"the lane of {model}")  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("width", [1600, 400])

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from tests.e2e.conftest import Open
 from tests.e2e.pixels import of_token
-from tests.e2e.test_energy import Probe, full_detail, generation, lane
+from tests.e2e.test_energy import Probe, full_detail, generation, lane, streams
 from tests.stack import Stack, wait_until
 
 
@@ -40,7 +40,7 @@ def test_a_burst_and_a_stall_come_and_go_with_the_tokens(open_page: Open, stack:
         wait_until(lambda: "burst" not in lane(page, model), 10, "the badge to go")
         expect(row.locator(".lane-state")).to_have_text(re.compile(r"stalled \d+\.\d"))
         flows.set()
-        wait_until(lambda: "flowing" in lane(page, model) and "burst" in lane(page, model), 30, "the flow to go on")
+        wait_until(lambda: streams(page, model) and "burst" in lane(page, model), 30, "the flow to go on")
         assert of_token(page, canvas, "--energy-stall") > 0, "its bracket scrolls along with the gap"
     finally:
         over.set()
@@ -58,7 +58,7 @@ def test_four_lanes_are_the_busiest_and_the_rest_is_counted(open_page: Open, sta
         for model in fast:
             running.enter_context(generation(stack, model, tokens_a_second=15))
         for model in fast:
-            wait_until(lambda model=model: "flowing" in lane(page, model), 30, f"the lane of {model}")  # type: ignore[misc]
+            wait_until(lambda model=model: streams(page, model), 30, f"the lane of {model}")  # type: ignore[misc]
         wait_until(lambda: not lane(page, "e2e-slow"), 20, "the slow one to give way")
         expect(page.locator("#panel-energy .more-lanes")).to_contain_text(
             re.compile(r"\d+ more, \d+ of them less busy")
