@@ -22,7 +22,10 @@ from playwright.sync_api import Browser, Page
 # Both events stand in these two alone; with the whole of cc, benchmark and viz a trace is a hundred times as large, and
 # writing it takes slots from the page that is measured.
 CATEGORIES = ["disabled-by-default-devtools.timeline.frame", "disabled-by-default-display.framedisplayed"]
+# What each thread works at, task by task, with the CPU time of each.
+TASKS = ["toplevel"]
 _DISPLAYED = "Display::FrameDisplayed"
+_TASK, _MAIN_THREAD = "ThreadControllerImpl::RunTask", "CrRendererMain"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +80,38 @@ def record(browser: Browser, page: Page, seconds: float) -> Slots:
     browser.start_tracing(page=page, categories=CATEGORIES)
     page.wait_for_timeout(seconds * 1000)
     return read(browser.stop_tracing())
+
+
+@dataclass(frozen=True, slots=True)
+class Tasks:
+    """What a page asked of its main thread, by the thread's CPU time.
+
+    Not by the clock: while the machine runs another program the thread stands still, and the page cannot help it.
+    """
+
+    longest_ms: float
+    """of one task; NaN where there was none"""
+    busy_ratio: float
+    """of all tasks over the recorded time, 0 to 1"""
+
+
+def read_tasks(trace: bytes, seconds: float) -> Tasks:
+    """Tasks of the busiest page of a trace that was recorded with TASKS."""
+    events: list[dict[str, Any]] = json.loads(trace)["traceEvents"]
+    cpu_us: dict[tuple[int, int], list[int]] = {
+        (event["pid"], event["tid"]): []
+        for event in events
+        if event["name"] == "thread_name" and event["args"]["name"] == _MAIN_THREAD
+    }
+    for event in events:
+        if event["name"] == _TASK and event["ph"] == "X" and (event["pid"], event["tid"]) in cpu_us:
+            cpu_us[event["pid"], event["tid"]].append(event.get("tdur", 0))
+    busiest = max(cpu_us.values(), key=sum, default=[])
+    return Tasks(max(busiest, default=float("nan")) / 1000, sum(busiest) / (1e6 * seconds))
+
+
+def record_tasks(browser: Browser, page: Page, seconds: float) -> Tasks:
+    """Traces the page for so long. Apart from `record`, which a larger trace would disturb."""
+    browser.start_tracing(page=page, categories=TASKS)
+    page.wait_for_timeout(seconds * 1000)
+    return read_tasks(browser.stop_tracing(), seconds)

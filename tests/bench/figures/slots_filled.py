@@ -23,7 +23,8 @@ requestAnimationFrame(step);
 
 
 @contextmanager
-def _empty(browser: Browser) -> Iterator[Page]:
+def empty_page(browser: Browser) -> Iterator[Page]:
+    """What this browser on this machine can do at all now."""
     context = browser.new_context(viewport={"width": 1600, "height": 900})
     page = context.new_page()
     page.set_content(_EMPTY)
@@ -45,7 +46,7 @@ def measure(bench: Bench) -> float:
 
 
 def empty(bench: Bench) -> float:
-    with _empty(browser_of(bench)) as page:
+    with empty_page(browser_of(bench)) as page:
         return _filled(bench, page)
 
 
