@@ -22,6 +22,9 @@ from services.collector.timeline import ClockStep, Instant, Timeline
 
 DEFAULT_RATES_HZ = {"render": 60.0, "resource": 10.0, "trend": 1.0}
 
+# A change of settings is obeyed at once; what a sampler costs, and what it found, changes slowly.
+_THOROUGH_EVERY_S = 5.0
+
 Setting = Callable[[str, object], object]
 """Called as `setting(key, default)`; the default stands in for keys that governance does not know."""
 
@@ -69,6 +72,7 @@ class Collector:
         """Rows lost and threads that stumbled since the start."""
         self._told: dict[str, str] = {}
         self._news = threading.Event()
+        self._thorough_at_s = 0.0
         self._stopping = False
         self._thread = threading.Thread(target=self._keep_house, name="house", daemon=True)
 
@@ -120,16 +124,20 @@ class Collector:
 
     def _keep_house(self) -> None:
         while not self._stopping:
-            self._news.wait(until_beat_s())
+            news = self._news.wait(until_beat_s())
             self._news.clear()
             if not self._stopping:
+                now_s = time.monotonic()
+                thorough = news or now_s >= self._thorough_at_s
+                if thorough:
+                    self._thorough_at_s = now_s + _THOROUGH_EVERY_S
                 try:
-                    self.house(time.monotonic())
+                    self.house(now_s, thorough)
                 except Exception as error:  # the house is kept again in a second
                     self._failed("house", error)
 
-    def house(self, now_s: float) -> None:
-        """One look at everything but the numbers."""
+    def house(self, now_s: float, thorough: bool = True) -> None:
+        """One look at everything but the numbers; `thorough`: also at where each sampler belongs and what is there."""
         self._look_at_clocks()
         self.budget.limit_percent = self._budget()
         if self.budget.observe(now_s, time.process_time()):
@@ -140,8 +148,10 @@ class Collector:
             if entry.sampler is not None:
                 guard = Guard(entry.sampler, self._voice.warn, entry.subject)
                 self._places[guard] = ""
-        self._place()
-        self._tell_inventory()
+                thorough = True
+        if thorough:
+            self._place()
+            self._tell_inventory()
 
     def _place(self) -> None:
         self._places.setdefault(self._clockwork, "")
