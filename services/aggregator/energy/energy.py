@@ -16,6 +16,9 @@ from services.aggregator.energy.profile import Profile
 
 TPS_WINDOW_S = 1.0
 HALF_LIFE_S = 0.7
+# Times come in µs: what lies exactly a window back is out of it, and a gap of exactly the stall time is no stall,
+# whatever seconds in floating point make of it.
+_HALF_A_US = 5e-7
 
 
 def clamp(value: float) -> float:
@@ -77,9 +80,13 @@ class Energy:
 
     def tps(self, now_s: float) -> float:
         """Tokens in (now − 1 s, now], a second. 0 where none came."""
-        while self._arrivals and self._arrivals[0] <= now_s - TPS_WINDOW_S:
+        while self._arrivals and self._arrivals[0] <= now_s - TPS_WINDOW_S + _HALF_A_US:
             self._arrivals.popleft()
         return len(self._arrivals) / TPS_WINDOW_S
+
+    def overdue(self, now_s: float) -> bool:
+        """Whether the last token is longer ago than the stall time; False before the first."""
+        return self._last_s is not None and now_s - self._last_s > self.profile.stall_ms / 1000.0 + _HALF_A_US
 
     def gap_ms(self, now_s: float) -> float:
         """Since the last token; infinite before the first."""

@@ -88,14 +88,14 @@ class Session:
         """One output token."""
         self.advance(now_s)
         self._running.add(request)
-        gap_ms = self.energy.gap_ms(now_s)
+        overdue = self.energy.overdue(now_s)
         first = self._state in (State.IDLE, State.CHARGING, State.DRAINED)
         if self.energy.at(now_s) < SATURATED_AT:
             self._high_since_s = None
         self.energy.token(now_s, certainty)
         self.counts.tokens += 1
         self._stalled = False
-        slow = gap_ms > self.profile.stall_ms and not first
+        slow = overdue and not first
         self._slow_tokens = self._slow_tokens + 1 if slow else 0
         bursting = self.energy.tps(now_s) > self.profile.burst_tps
         self.counts.bursts += bursting and not self._bursting
@@ -130,7 +130,7 @@ class Session:
         if before_s is None:
             return
         self._integrate(before_s, now_s)
-        if self._state in _ANSWERING and not self._stalled and self.energy.gap_ms(now_s) > self.profile.stall_ms:
+        if self._state in _ANSWERING and not self._stalled and self.energy.overdue(now_s):
             self._stalled = True
             self.counts.stalls += 1
         if self._bursting and self.energy.tps(now_s) <= self.profile.burst_tps:

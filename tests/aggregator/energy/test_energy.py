@@ -19,7 +19,7 @@ def oracle(tokens: list[tuple[float, float | None]], profile: Profile, now_s: fl
     """E by the words of the contract: slow and obvious."""
     energy, last = 0.0, None
     for index, (at, certainty) in enumerate(tokens):
-        tps = sum(1 for other, _ in tokens[: index + 1] if at - 1.0 < other <= at)
+        tps = sum(1 for other, _ in tokens[: index + 1] if at - 1.0 + 5e-7 < other <= at)
         gap_ms = 0.0 if last is None else (at - last) * 1000.0
         v = min(max(tps / profile.tps_max, 0.0), 1.0)
         f = 1.0 - min(max((gap_ms - profile.stall_ms) / (profile.ceil_ms - profile.stall_ms), 0.0), 1.0)
