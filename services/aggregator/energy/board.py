@@ -118,9 +118,13 @@ class Board:
 
     def _others_until_s(self, model: Model, now_s: float) -> float:
         """When a model other than this was last at work; inf where one is."""
-        return max(
-            (other.at_work_until_s(now_s) for other in self._models.values() if other is not model), default=-math.inf
-        )
+        until_s = -math.inf
+        for other in self._models.values():
+            if other is not model:
+                until_s = max(until_s, other.at_work_until_s(now_s))
+                if until_s == math.inf:
+                    break
+        return until_s
 
     def _measure_against(self, models: Iterable[Model], now_s: float) -> None:
         for model in models:

@@ -109,9 +109,8 @@ class Model:
 
     def at_work_until_s(self, now_s: float) -> float:
         """inf while a prompt or an answer of it is under way, else when one was last."""
-        if self.session.running and (
-            self.state(now_s) is State.CHARGING or self._now_s - self.last_token_s < _AT_WORK_S
-        ):
+        # First what costs nothing: it is asked of each model with each burst of another.
+        if self.session.running and (now_s - self.last_token_s < _AT_WORK_S or self.state(now_s) is State.CHARGING):
             return math.inf
         return max(self._worked_until_s, self.last_token_s)
 
