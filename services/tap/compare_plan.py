@@ -14,6 +14,8 @@ _PROMPT = (8, 32_768)
 _OUTPUT = (2, 1024)
 _CONCURRENCY = (1, 16)
 _ROUNDS = (1, 20)
+# A word is half a token at least, whatever the vocabulary.
+_MOST_WORDS = 2
 
 # Usual words, one token each in most vocabularies, so that words are a first guess at tokens.
 _TEXT = (
@@ -75,8 +77,11 @@ def prompt(words: int, seed: str) -> str:
     return " ".join(chosen.choice(_WORDS) for _ in range(max(1, words)))
 
 
-def words_for(wanted_tokens: int, words_sent: int, tokens_counted: int | None, overhead: int = 0) -> int:
-    """Return how many words make so many tokens, from what a runtime counted; without a count one each."""
-    if not tokens_counted or tokens_counted <= overhead or words_sent < 1:
-        return max(1, wanted_tokens - overhead)
-    return max(1, round((wanted_tokens - overhead) * words_sent / (tokens_counted - overhead)))
+def words_for(wanted_tokens: int, words_sent: int, tokens_counted: int | None) -> int:
+    """Return how many words make so many tokens, from what a runtime counted; without a count one each.
+
+    A runtime that counts few (those that were not in its cache) may not make a prompt of any length of it.
+    """
+    if not tokens_counted or words_sent < 1:
+        return wanted_tokens
+    return max(1, min(_MOST_WORDS * wanted_tokens, round(wanted_tokens * words_sent / tokens_counted)))

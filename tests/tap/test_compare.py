@@ -68,6 +68,7 @@ def test_prompts_are_alike_for_one_seed_and_share_no_beginning_with_another() ->
 def test_words_follow_what_the_runtime_counts() -> None:
     assert words_for(128, 0, None) == 128
     assert words_for(128, 100, 200) == 64
+    assert words_for(128, 100, 1) == 256
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=1, max_size=60))
