@@ -7,7 +7,7 @@ SHORT := "not long and not soak and not llamacpp"
 LLAMACPP := "llamacpp"
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup dev up down demo test test-long test-llamacpp test-soak test-attacks test-faults bench lint fix proto lock docs browser
+.PHONY: help setup dev up down demo test test-long test-llamacpp test-soak test-attacks test-faults bench lint fix proto lock docs browser llamacpp
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -56,6 +56,9 @@ test-faults: $(VENV)/.dev ## kills, full disks, broken files, clock steps
 test-long: $(VENV)/.dev browser ## what takes a minute or two each (about 15 minutes)
 	$(PYTEST) tests --ignore=tests/e2e -rA -m "long and not soak"
 	$(PYTEST) tests/e2e -rA -m "long and not soak"
+
+llamacpp: $(VENV)/.installed # built once, in the user's cache
+	@$(BIN)/python -m demo --only-build
 
 test-llamacpp: $(VENV)/.dev ## the tap and the samplers with real llama.cpp (builds it once, some minutes)
 	$(PYTEST) tests/llamacpp tests/collector/runtime -rA -m $(LLAMACPP)

@@ -45,11 +45,15 @@ def main() -> int:
     parser.add_argument("--no-open", action="store_true", help="do not open the page in a browser")
     parser.add_argument("--seconds", type=float, default=180.0, help="how long the models are talked to (default 180)")
     parser.add_argument("--requests", type=int, default=400, help="how many requests at most (default 400)")
+    parser.add_argument("--only-build", action="store_true", help="build llama.cpp with its llama-server, and stop")
     args = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     try:
-        show(args)
+        if args.only_build:
+            Runtime().prepare(llama_server=True)
+        else:
+            show(args)
     except KeyboardInterrupt:
         print("\nStopped.")
         return _INTERRUPTED

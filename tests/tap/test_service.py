@@ -47,7 +47,8 @@ async def test_a_stream_reaches_the_client_byte_for_byte_and_is_measured(tapped:
     assert record.token_source == "usage"
     assert 25 <= record.ttft_ms <= record.ttfa_ms <= record.e2e_ms
     assert 0 <= record.itl_p50_ms <= record.itl_p95_ms <= record.itl_max_ms
-    assert 3 < record.tpot_ms < 500  # a busy machine delays tokens, never hurries them
+    # Five gaps after the first token; a busy machine may deliver them late and at once.
+    assert 0 < 5 * record.tpot_ms <= record.e2e_ms - record.ttft_ms + 1
     assert record.finish_reason in ("stop", "length")
 
 
