@@ -38,9 +38,9 @@ async def until(ask: Callable[[], Awaitable[T]], timeout_s: float = 10.0) -> T:
 class Runtime:
     """The process of tests.tap.runtime_server."""
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, owner: str = "llamacpp") -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.tap.runtime_server", str(port)], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", "tests.tap.runtime_server", str(port), owner], stdout=subprocess.PIPE, text=True
         )
         assert self.process.stdout is not None
         self.port = int(self.process.stdout.readline())

@@ -171,10 +171,14 @@ class Runtime:
             raise Gone
 
 
+# Whose server it says to be. llama.cpp's answers as its one model, whatever the client asks for.
+OWNER = sys.argv[2] if len(sys.argv) > 2 else "llamacpp"
+
+
 def models(path: str) -> object:
     if path == "/api/tags":
         return {"models": [{"name": MODEL, "model": MODEL, "size": 1}]}
-    return {"object": "list", "data": [{"id": MODEL, "object": "model", "owned_by": "llamacpp"}]}
+    return {"object": "list", "data": [{"id": MODEL, "object": "model", "owned_by": OWNER}]}
 
 
 async def whole(writer: asyncio.StreamWriter, answer: object, status: int = 200) -> None:

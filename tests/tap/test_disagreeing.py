@@ -12,7 +12,7 @@ from wfmonitor.v1.sample_pb2 import SampleBatch
 from bus import topics
 from services.tap.disagreeing import METRIC
 from tests.stack import Ear
-from tests.tap.conftest import Tapped
+from tests.tap.conftest import Runtime, Tapped, set_value
 
 PATH = "/v1/chat/completions"
 
@@ -36,6 +36,16 @@ def told(messages: list[tuple[str, bytes]]) -> dict[str, list[float]]:
     return found
 
 
+@pytest.fixture
+def of_many_models(tapped: Tapped) -> Iterator[None]:
+    """The tap leads to a runtime that may serve any model."""
+    runtime = Runtime(owner="vllm")
+    set_value(tapped.stack, "tap.routes", json.dumps({"": runtime.url}))
+    yield
+    runtime.kill()
+
+
+@pytest.mark.usefixtures("of_many_models")
 async def test_two_models_on_one_prompt_are_told_of_both(tapped: Tapped, ear: Ear) -> None:
     script = {"X-Script": json.dumps({"tokens": 20, "gap_ms": 20, "logprobs": True})}
 
