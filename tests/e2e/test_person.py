@@ -127,7 +127,7 @@ def test_an_hour_is_asked_of_the_store(open_page: Open) -> None:
 def test_everything_by_keyboard(open_page: Open) -> None:
     page = live(open_page())
     reached = set()
-    for _ in range(60):
+    for _ in range(200):  # each request and each model is a stop too
         page.keyboard.press("Tab")
         reached.add(
             page.evaluate(
