@@ -14,9 +14,18 @@ BAR_S = 2.0
 
 
 def start_second(stack: Stack, service: str) -> tuple[subprocess.CompletedProcess[str], float]:
+    return run(stack, "-m", f"services.{service}", "--home", str(stack.home.root))
+
+
+def only_loaded_s(stack: Stack, service: str) -> float:
+    """How long this machine takes now to load the program and do nothing."""
+    return run(stack, "-c", f"import services.{service}.__main__")[1]
+
+
+def run(stack: Stack, *words: str) -> tuple[subprocess.CompletedProcess[str], float]:
     began_s = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-m", f"services.{service}", "--home", str(stack.home.root)],
+        [sys.executable, *words],
         cwd=REPOSITORY,
         env={
             **os.environ,
@@ -43,7 +52,9 @@ def test_each_service_refuses_a_second_instance_and_lives_on(stack: Stack) -> No
         assert done.returncode == 78, done.stderr
         assert f"{service} is already running (pid {pid})" in done.stderr
         assert "wfmon down" in done.stderr
-        assert took_s <= BAR_S, f"{service} took {took_s:.2f} s to refuse"
+        # Where loading it alone misses the bar, ours may take a quarter and half a second more (CONTRACTS §12).
+        allowed_s = BAR_S if took_s <= BAR_S else max(BAR_S, 1.25 * only_loaded_s(stack, service) + 0.5)
+        assert took_s <= allowed_s, f"{service} took {took_s:.2f} s to refuse"
         # The first one: same process, same lock, same sockets, and it goes on beating.
         assert holder(stack.home.pid_file(service)) == pid
         assert {path.name: path.stat().st_ino for path in stack.home.run.glob("*.sock")} == sockets

@@ -95,14 +95,14 @@ def flashing_px(film: Film) -> int:
 
 
 def brightened_px(film: Film) -> int:
-    """The most pixels in any region that brighten by 10 % or more from one frame to the next.
-
-    A picture that came late shows what several would have, on a page that has no time: that is no rhythm of ours.
-    """
-    steps = np.diff(film.light, axis=0)
-    moved = steps.any(axis=(1, 2))
-    steps = steps[1:][moved[1:] & moved[:-1]] >= CHANGE
+    """The most pixels in any region that brighten by 10 % or more from one frame to the next."""
+    steps = np.diff(film.light, axis=0) >= CHANGE
     return max((in_region(step) for step in steps), default=0)
+
+
+def came_late(film: Film) -> bool:
+    """Whether a picture that ought to move stood for a frame: the next one shows what two would have."""
+    return not np.diff(film.light, axis=0).any(axis=(1, 2)).all()
 
 
 def in_region(marked: npt.NDArray[np.bool_]) -> int:
