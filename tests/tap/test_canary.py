@@ -80,12 +80,17 @@ async def test_no_word_of_a_prompt_or_an_answer_is_kept_or_published(tapped: Tap
     set_value(tapped.stack, "tap.routes", json.dumps({"": "http://127.0.0.1:9"}))
     await ask("/v1/chat/completions")
 
+    requests = 5 * len(SHAPES) + 4
+
     def ended(messages: list[tuple[str, bytes]]) -> bool:
         bursts = [TokenBurst.FromString(payload) for topic, payload in messages if topic.startswith(topics.TOKENS)]
-        return sum(burst.phase == Phase.PHASE_ENDED for burst in bursts) >= 5 * len(SHAPES) + 4
+        return sum(burst.phase == Phase.PHASE_ENDED for burst in bursts) >= requests
+
+    def recorded(messages: list[tuple[str, bytes]]) -> bool:
+        return sum(topic.startswith(topics.REQUESTS) for topic, _ in messages) >= requests
 
     ear.wait_for(ended, 30, "the last token burst")
-    ear.wait_for(lambda messages: messages[-1][0].startswith(topics.REQUESTS), 10, "the last record")
+    ear.wait_for(recorded, 30, "the last record")
     wanted = CANARY.encode()
     with ear.changed:
         heard = list(ear.messages)
