@@ -24,6 +24,18 @@ requestAnimationFrame(function move() {
     requestAnimationFrame(move);
 });
 </script>"""
+# The same at the page's last rows alone.
+FOOT = REFERENCE.replace('id=square style="', 'id=square style="position:fixed;bottom:0;')
+
+
+def test_a_change_at_the_foot_of_the_page_is_on_the_display(browser: Browser) -> None:
+    context = browser.new_context(viewport={"width": 1600, "height": 900})
+    page = context.new_page()
+    page.set_content(FOOT)
+    slots = trace.record(browser, page, 2.0)
+    context.close()
+    # Below the display's edge, none would have been shown and each would count as dropped.
+    assert slots.displayed > slots.total / 10
 
 
 @pytest.mark.long
