@@ -69,7 +69,12 @@ export class FrameMeter extends EventTarget {
         this.sentLevel = NaN;
         this.after = new MessageChannel();
         this.after.port1.onmessage = () => this.ended();
-        document.addEventListener('visibilitychange', () => { this.last_ms = NaN; this.counter.pause(); });
+        this.detail.open(performance.now() / 1000);
+        document.addEventListener('visibilitychange', () => {
+            this.last_ms = NaN;
+            this.counter.pause();
+            if (!document.hidden) this.detail.open(performance.now() / 1000);
+        });
         motion.addEventListener('change', () => this.setRate());
         requestAnimationFrame(this.tick);
         this.setRate();

@@ -69,6 +69,22 @@ test('one fall: back after five calm seconds; two in a minute: after thirty', ()
     assert.ok(levels[39] < 2);
 });
 
+test('the first five seconds of a page have no say, nor those after it was hidden', () => {
+    const detail = new DetailLevel();
+    detail.open(100);
+    assert.deepEqual(follow(detail, Array(8).fill(busy), 100), [0, 0, 0, 0, 0, 0, 1, 1]);
+    detail.open(200);
+    assert.deepEqual(follow(detail, Array(5).fill(busy), 200), [1, 1, 1, 1, 1]);
+    assert.deepEqual(follow(detail, [calm, calm, busy, busy], 205), [1, 1, 1, 2]);
+});
+
+test('a breach that began before a page was hidden does not count when it is shown again', () => {
+    const detail = new DetailLevel();
+    detail.see(busy, 10);
+    detail.open(11);
+    assert.deepEqual(follow(detail, Array(3).fill(busy), 16), [0, 1, 1]);
+});
+
 test('a hidden page changes no level', () => {
     const detail = new DetailLevel();
     follow(detail, Array(9).fill({work_p95_ms: NaN, dropped: 0, slots: 0, slot_ms: NaN}));
