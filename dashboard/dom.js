@@ -17,9 +17,21 @@ export function el(tag, attributes = {}, ...children) {
     return node;
 }
 
-/** Writes only what has changed: an unchanged text costs no layout. @param {Node} node @param {string} value */
+/**
+ * Writes only what has changed: an unchanged text costs no layout. A node that holds one text keeps it: another one in
+ * its place would be styled and laid out anew, and asked for by every `:has()` of the page.
+ * @param {Node} node @param {string} value
+ */
 export function text(node, value) {
-    if (node.textContent !== value) node.textContent = value;
+    if (node.textContent === value) return;
+    const only = node.firstChild;
+    if (value && only?.nodeType === 3 && only === node.lastChild) only.nodeValue = value;
+    else node.textContent = value;
+}
+
+/** Writes only a change: `hidden` set to what it is would be styled anew all the same. @param {HTMLElement} node @param {boolean} hidden */
+export function hide(node, hidden) {
+    if (node.hidden !== hidden) node.hidden = hidden;
 }
 
 /** @param {Element} node @param {string} name @param {string|null} value */

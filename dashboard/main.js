@@ -4,7 +4,7 @@ import {Bridge} from './bridge.js';
 import {shareCrosshair} from './chart.js';
 import {commandsOf} from './commands.js';
 import {Context} from './context.js';
-import {byId, el, text} from './dom.js';
+import {byId, el, hide, text} from './dom.js';
 import {Events} from './events.js';
 import {FrameMeter} from './frames.js';
 import {mountHeader} from './header.js';
@@ -50,7 +50,7 @@ const mounted = new Map();
 function arrange() {
     for (const panel of panels) {
         const shown = panel.shown(context), host = mounted.get(panel.id);
-        if (host) host.hidden = !shown;
+        if (host) hide(host, !shown);
         if (host || !shown) continue;
         const section = el('section', {class: `panel ${panel.area}-panel`, id: `panel-${panel.id}`, 'aria-label': panel.title});
         mounted.set(panel.id, section);

@@ -1,7 +1,7 @@
 /** The energy band: its frame, words and evidence. The canvas is the worker's (workers/energy.js). */
 import {LEVELS} from '../detail.js';
 import {openDialog} from '../dialog.js';
-import {attribute, el, rows, text} from '../dom.js';
+import {attribute, el, hide, rows, text} from '../dom.js';
 import {NONE, clock} from '../format.js';
 import {EvidenceTip, laneSentence, laneWords, profileOf} from './energy-words.js';
 
@@ -93,11 +93,11 @@ export default {
                 text(row.children[2], words.state);
                 attribute(row.children[2], 'class', `lane-state ${lane.state}`);
                 const badge = /** @type {HTMLElement} */ (row.children[3]);
-                badge.hidden = !lane.bursts;
+                hide(badge, !lane.bursts);
                 attribute(badge, 'title', `More than ${lane.burst_tps.toFixed(0)} tokens a second, 0.6 of what the energy profile takes for the most`);
             });
             tellLegend(legend, now, context);
-            more.hidden = !now.more && !now.left_out;
+            hide(more, !now.more && !now.left_out);
             text(more, [now.more ? `${now.more} more, ${now.more_busy ? `${now.more_busy} of them less busy` : 'quiet'}` : '', now.left_out ? `${now.left_out} tokens not shown: more came than a frame holds` : ''].filter(Boolean).join(', '));
             context.frames?.tellEnergy(now);
             announce();
@@ -121,11 +121,12 @@ function tellLegend(legend, {lanes, per_dot, level, joined, still}, context) {
     const stalls = new Set(lanes.map(({stall_limit_ms}) => stall_limit_ms)), profiles = new Set(lanes.map(({model}) => profileOf(model, context).name));
     text(/** @type {Element} */ (item('hollow').lastElementChild), stalls.size === 1 ? `stall > ${[...stalls][0].toFixed(0)} ms` : 'a stall');
     text(/** @type {Element} */ (item('glow').lastElementChild), profiles.size === 1 && [...profiles][0] ? `glow: E, ${[...profiles][0]}` : 'glow: E');
-    item('in-step').hidden = item('opposed').hidden = !joined;
+    hide(item('in-step'), !joined);
+    hide(item('opposed'), !joined);
     legend.classList.toggle('still', still);
     const detail = item('detail');
-    detail.hidden = !level && !still;
-    /** @type {HTMLElement} */ (detail.lastElementChild).hidden = !level;
+    hide(detail, !level && !still);
+    hide(/** @type {HTMLElement} */ (detail.lastElementChild), !level);
     text(/** @type {Element} */ (detail.firstElementChild), [still ? 'bars: tok/s of 40, and E of 1' : '', level ? `detail ${LEVELS[level].name}: ${level === 2 ? 'the page has no time for motion' : 'fewer marks, the page is busy'}` : ''].filter(Boolean).join('; '));
 }
 

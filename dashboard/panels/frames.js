@@ -1,6 +1,6 @@
 /** The page watches itself: work a frame under the line of one slot, slots filled, drops, level of detail. */
 import {LEVELS} from '../detail.js';
-import {attribute, el, text} from '../dom.js';
+import {attribute, el, hide, text} from '../dom.js';
 import {grouped} from '../format.js';
 import {ink} from '../ink.js';
 
@@ -31,7 +31,7 @@ export default {
             say(dropped, grouped(missed), ` of ${grouped(slots)} dropped in ${frames.minute.length} s`);
             say(lag, lag_ms === lag_ms ? `${lag_ms.toFixed(0)} ms` : '–', '');
             say(detail, LEVELS[frames.level].name, frames.automatic ? `, ${frames.hz} a second` : `, ${frames.hz} a second, set by you`);
-            conflated.root.hidden = !bridge.figures.conflated_total;
+            hide(conflated.root, !bridge.figures.conflated_total);
             say(conflated, grouped(bridge.figures.conflated_total), ' frames merged on the way');
             text(line, `${frames.counter.slot_ms === frames.counter.slot_ms ? frames.counter.slot_ms.toFixed(2) : '16.67'} ms`);
             attribute(canvas, 'aria-label', `work of each frame in the last two seconds: p95 ${work_p95_ms.toFixed(1)} ms`);

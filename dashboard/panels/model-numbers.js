@@ -2,7 +2,7 @@
  * The numbers of each lane, on its own centre line: rate, time to first token, E, context, VRAM; below each its
  * comparison, and below all of them queue, batch and cache. What is not measured says why, and how to get it.
  */
-import {attribute, el, rows, text} from '../dom.js';
+import {attribute, el, hide, rows, text} from '../dom.js';
 import {NONE, memory, millis, span} from '../format.js';
 import {quantile} from '../slots.js';
 import {openCompare} from './compare.js';
@@ -157,6 +157,6 @@ function fill(node, {value, unit, below, dim = false, held = false, absent: why,
     node.classList.toggle('held', held);
     node.classList.toggle('none', Boolean(why));
     const bar = /** @type {HTMLMeterElement} */ (meter);
-    bar.hidden = share !== share;
+    hide(bar, share !== share);
     if (share === share && bar.value !== share) bar.value = share;
 }

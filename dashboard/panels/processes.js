@@ -1,5 +1,5 @@
 /** Who uses the machine: by CPU in cores, and by memory (or VRAM where a GPU is read). A chosen spike adds its own column. */
-import {el, rows, text} from '../dom.js';
+import {attribute, el, hide, rows, text} from '../dom.js';
 import {processName} from '../explain.js';
 import {NONE, clock, counted} from '../format.js';
 
@@ -29,44 +29,50 @@ export default {
         const memory = el('table', {class: 'list', 'aria-label': 'Processes by memory'}, el('thead', {}, el('tr', {}, memoryHead, el('th', {scope: 'col', class: 'right'}, 'now'))), memoryBody);
         host.append(el('header', {class: 'together'}, el('h2', {}, 'Processes'), about), el('div', {class: 'two-lists'}, cpu, memory));
 
-        const draw = () => {
-            const table = context.processes;
-            if (!table) return;
+        const now = () => context.processes ?? {rows: [], total: NaN};
+        const byVram = () => now().rows.some((row) => row.vram_bytes > 0);
+        const drawCpu = () => {
+            const {rows: current, total} = now();
             const then = state.event?.spike?.processes ?? null;
-            const byVram = table.rows.some((row) => row.vram_bytes > 0);
-            text(about, `${counted(table.total, 'process', 'processes')}, top by CPU and by ${byVram ? 'VRAM' : 'memory'}`);
-            thenHead.hidden = !then;
+            text(about, total === total ? `${counted(total, 'process', 'processes')}, top by CPU and by ${byVram() ? 'VRAM' : 'memory'}` : '');
+            hide(thenHead, !then);
             if (then && state.event) text(thenHead, `▲ at ${clock(state.event.time_us)}`);
-            const now = new Map(table.rows.map((row) => [keyOf(row), row]));
+            const present = new Map(current.map((row) => [keyOf(row), row]));
             const before = new Map((then?.rows ?? []).map((row) => [keyOf(row), row]));
-            const order = (then ?? table).rows.filter((row) => row.cpu_percent === row.cpu_percent).sort((a, b) => b.cpu_percent - a.cpu_percent).slice(0, MOST);
+            const order = (then?.rows ?? current).filter((row) => row.cpu_percent === row.cpu_percent).sort((a, b) => b.cpu_percent - a.cpu_percent).slice(0, MOST);
             rows(cpuBody, order, () => el('tr', {}, el('td'), el('td', {class: 'right'}), el('td', {class: 'right'})), (tr, row) => {
-                const current = now.get(keyOf(row)), past = before.get(keyOf(row));
+                const here = present.get(keyOf(row)), past = before.get(keyOf(row));
                 name(tr.children[0], row);
-                text(tr.children[1], current ? figure(current.cpu_percent / 100, 2) : 'gone');
-                tr.children[1].classList.toggle('quiet', !current);
+                text(tr.children[1], here ? figure(here.cpu_percent / 100, 2) : 'gone');
+                tr.children[1].classList.toggle('quiet', !here);
                 const cell = /** @type {HTMLElement} */ (tr.children[2]);
-                cell.hidden = !then;
+                hide(cell, !then);
                 text(cell, past ? figure(past.cpu_percent / 100, 2) : NONE);
                 cell.classList.toggle('worst', past === order[0]);
                 cell.classList.toggle('quiet', past !== order[0]);
             });
-            text(memoryHead, byVram ? 'VRAM, GiB' : 'Memory, GiB');
-            const size = (/** @type {ProcessRow} */ row) => (byVram ? row.vram_bytes : row.pss_bytes > 0 ? row.pss_bytes : row.rss_bytes);
-            const largest = table.rows.filter((row) => size(row) > 0).sort((a, b) => size(b) - size(a)).slice(0, MOST);
+        };
+        const drawMemory = () => {
+            const vram = byVram();
+            text(memoryHead, vram ? 'VRAM, GiB' : 'Memory, GiB');
+            const size = (/** @type {ProcessRow} */ row) => (vram ? row.vram_bytes : row.pss_bytes > 0 ? row.pss_bytes : row.rss_bytes);
+            const largest = now().rows.filter((row) => size(row) > 0).sort((a, b) => size(b) - size(a)).slice(0, MOST);
             rows(memoryBody, largest, () => el('tr', {}, el('td'), el('td', {class: 'right'})), (tr, row) => {
                 name(tr.children[0], row);
                 text(tr.children[1], figure(size(row) / GIB, 2));
             });
         };
-        bridge.on('processes', () => { if (!state.paused) draw(); });
-        state.addEventListener('event', draw);
-        draw();
+        // A step each: both lists in one frame are the dearest that the page has.
+        bridge.on('processes', () => { if (!state.paused) drawCpu(); });
+        bridge.on('processes', () => { if (!state.paused) drawMemory(); });
+        state.addEventListener('event', drawCpu);
+        drawCpu();
+        drawMemory();
     },
 };
 
 /** @param {Element} cell @param {ProcessRow} row */
 function name(cell, row) {
     text(cell, processName(row));
-    cell.setAttribute('title', row.unit ? `${processName(row)}, ${row.unit}` : processName(row));
+    attribute(cell, 'title', row.unit ? `${processName(row)}, ${row.unit}` : processName(row));
 }

@@ -1,5 +1,5 @@
 /** What is kept on disk: size against its budget, bytes a sample, how far back, how much is written. */
-import {el, text} from '../dom.js';
+import {el, hide, text} from '../dom.js';
 import {grouped, join, rate, size, span} from '../format.js';
 
 /** @typedef {import('../context.js').Context} Context */
@@ -27,7 +27,7 @@ export default {
             const tiers = answer.tiers ?? [];
             budget = tiers.reduce((/** @type {number} */ sum, /** @type {any} */ tier) => sum + Number(tier.budget_bytes ?? tier.budgetBytes ?? 0), 0) || NaN;
             const missing = Number(answer.lost_samples ?? answer.lostSamples ?? 0);
-            lost.hidden = !(missing > 0);
+            hide(lost, !(missing > 0));
             text(lost, `▲ ${grouped(missing)} samples lost`);
         };
         setInterval(ask, ASK_MS);
@@ -38,12 +38,12 @@ export default {
             const age = latest.one('storage.oldest_raw_age_s'), written = latest.one('storage.write_bytes_s');
             text(kept.value, join(size(bytes)));
             text(kept.tail, budget === budget ? ` of ${join(size(budget))}` : ' kept');
-            each.root.hidden = sample !== sample;
+            hide(each.root, sample !== sample);
             text(each.value, sample.toFixed(2));
-            back.root.hidden = age !== age;
+            hide(back.root, age !== age);
             text(back.value, span(age));
             text(back.tail, ' back');
-            writes.root.hidden = written !== written;
+            hide(writes.root, written !== written);
             text(writes.value, join(rate(written)));
         };
         bridge.on('latest', () => { if (!context.state.paused) draw(); });

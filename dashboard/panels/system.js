@@ -3,7 +3,7 @@
  * below, and what the strip is. A panel file says which series, which scale and which words.
  */
 import {Chart} from '../chart.js';
-import {attribute, el, text} from '../dom.js';
+import {attribute, el, hide, text} from '../dom.js';
 import {NONE, clock, join, span} from '../format.js';
 
 /** @typedef {import('../context.js').Context} Context */
@@ -76,7 +76,7 @@ export function mountSystem(host, context, panel) {
         const at = state.cursor_us === state.cursor_us ? chart.valuesAt(state.cursor_us) : null;
         const value = at?.[0];
         scale.classList.toggle('reading', state.cursor_us === state.cursor_us);
-        steps.hidden = state.cursor_us === state.cursor_us;
+        hide(steps, state.cursor_us === state.cursor_us);
         if (state.cursor_us === state.cursor_us) text(scale, `${clock(state.cursor_us)}  ${value === null || value === undefined ? 'not seen' : join(panel.format(value))}`);
         else text(scale, panel.scaleText(max, context));
         text(footRight, panel.stripScale ? panel.stripScale(stripMax) : context.rangeText());
