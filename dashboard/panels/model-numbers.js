@@ -43,7 +43,9 @@ export function firstTokenCell(lane, past_ms) {
     if (lane.waiting_ms === lane.waiting_ms) return {value: (lane.waiting_ms / 1000).toFixed(1), unit: 's', below: ['so far', p95].filter(Boolean).join(', '), dim: true};
     const last_ms = lane.ttft_ms === lane.ttft_ms ? lane.ttft_ms : known[0] ?? NaN;
     if (last_ms !== last_ms) return absent('No prompt of it was seen since this page is open.');
-    return {value: seconds(last_ms), unit: 's', below: p95 || 'last request'};
+    // A figure of two digits needs no third: 9 ms, 85 ms, 0.21 s.
+    const short = last_ms < 99.5;
+    return {value: short ? last_ms.toFixed(0) : seconds(last_ms), unit: short ? 'ms' : 's', below: p95 || 'last request'};
 }
 
 /** The newest value of a model's metric, NaN where it is not of now. @param {Context} context @param {LaneFigures} lane */

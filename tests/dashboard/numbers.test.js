@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {evidenceWords} from '../../dashboard/panels/energy-words.js';
-import {rateCell, servingWords, vramCell} from '../../dashboard/panels/model-numbers.js';
+import {firstTokenCell, rateCell, servingWords, vramCell} from '../../dashboard/panels/model-numbers.js';
 
 const plain = (/** @type {string} */ text) => text.replaceAll('\u00a0', ' ');
 const lane = (/** @type {any} */ more = {}) => /** @type {any} */ ({model: 'm', state: 'flowing', tps: 18, last_rate: 24, last_us: 0, ttft_ms: NaN, waiting_ms: NaN, ...more});
@@ -13,6 +13,11 @@ test('a rate is compared with that of the model alone, where the slowdown is mea
     assert.equal(rateCell(lane()).below, '');
     assert.equal(rateCell(lane({state: 'stalled'}), 1.6).below, 'stalled');
     assert.equal(rateCell(lane({tps: NaN}), 1.6).below, 'last request 24');
+});
+
+test('a first token that came soon is told in milliseconds', () => {
+    const said = (/** @type {number} */ ttft_ms) => { const {value, unit} = firstTokenCell(lane({ttft_ms}), []); return `${value} ${unit}`; };
+    assert.deepEqual([4.4, 85, 99.6, 2051].map(said), ['4 ms', '85 ms', '0.10 s', '2.05 s']);
 });
 
 test('a model that holds memory and does nothing is pointed out', () => {
