@@ -124,8 +124,8 @@ class Collector:
 
     def _keep_house(self) -> None:
         while not self._stopping:
-            news = self._news.wait(until_beat_s())
-            self._news.clear()
+            if news := self._news.wait(until_beat_s()):
+                self._news.clear()  # never after a wait in vain: what came since then stays for the next look
             if not self._stopping:
                 now_s = time.monotonic()
                 thorough = news or now_s >= self._thorough_at_s
