@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:  # the command line reads this too, and is not to wait for gRPC
+    from google.protobuf.message import Message
     from wfmonitor.v1.request_pb2 import RequestRecord
 
     from bus.settings_mirror import SettingsMirror
@@ -26,7 +27,7 @@ class Targets(NamedTuple):
         return frozenset(
             name
             for name, target in self._asdict().items()
-            if target is not None and record.HasField(name) and getattr(record, name) > target  # type: ignore[arg-type]
+            if target is not None and (told := _told(record, name)) is not None and told > target
         )
 
     def met(self, record: RequestRecord) -> bool | None:
@@ -40,7 +41,11 @@ class Targets(NamedTuple):
         if record.finish_reason == "error" or record.error or self.missed(record):
             return False
         wanted = [name for name, target in self._asdict().items() if target is not None]
-        return True if all(record.HasField(name) for name in wanted) else None  # type: ignore[arg-type]
+        return True if all(_told(record, name) is not None for name in wanted) else None
+
+
+def _told(record: Message, name: str) -> float | None:
+    return getattr(record, name) if record.HasField(name) else None
 
 
 def targets_of(settings: SettingsMirror) -> Targets:

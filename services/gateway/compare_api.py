@@ -1,18 +1,17 @@
 """Comparisons of models over HTTP, for the page's button: thin, the tap owns every answer."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import grpc
 import msgspec
 from aiohttp import web
-from google.protobuf.message import Message
 from msgspec import Meta
 from wfmonitor.v1 import compare_service_pb2 as pb
 from wfmonitor.v1.compare_service_pb2_grpc import CompareServiceStub
 
+from bus.plain import measured
 from services.gateway.metrics_api import TIMEOUT_S, json_response
 from services.gateway.params import Params
-from services.gateway.proto_json import to_plain
 from services.gateway.settings_api import read_json
 
 Count = Annotated[int, Meta(ge=0, le=1 << 20)]
@@ -46,30 +45,20 @@ class CompareApi:
         ]
 
     async def list(self, request: web.Request) -> web.Response:
-        """The comparison under way first, then the newest; what was not measured is left out of a cell."""
+        """The comparison under way first, then the newest; what was not measured is null in a cell."""
         params = Params(request, ("limit", "model"))
         asked = pb.ListComparesRequest(limit=params.integer("limit", 20, 1, 200), model=params.text("model", ""))
         answer = await self._ask.ListCompares(asked, timeout=TIMEOUT_S)
-        return json_response({"runs": [told(run) for run in answer.runs]})
+        return json_response({"runs": [measured(run) for run in answer.runs]})
 
     async def start(self, request: web.Request) -> web.Response:
         """Begins one; 409 with the reason where a request runs, a model is not loaded, or another one is under way."""
         body: PlanBody = await read_json(request, PlanBody)
         plan = pb.ComparePlan(**msgspec.structs.asdict(body))
-        return json_response(told(await self._ask.StartCompare(plan, timeout=TIMEOUT_S)))
+        return json_response(measured(await self._ask.StartCompare(plan, timeout=TIMEOUT_S)))
 
     async def cancel(self, request: web.Request) -> web.Response:
         """Ends one, and the request that is being answered."""
         Params(request, ())
         asked = pb.CancelCompareRequest(id=request.match_info["id"])
-        return json_response(told(await self._ask.CancelCompare(asked, timeout=TIMEOUT_S)))
-
-
-def told(run: Message) -> dict[str, Any]:
-    """A run as JSON; a spread that was not measured is null, never zeros."""
-    plain = to_plain(run)
-    for cell, plain_cell in zip(run.cells, plain["cells"], strict=True):  # type: ignore[attr-defined]
-        for field in cell.DESCRIPTOR.fields:
-            if field.has_presence and not cell.HasField(field.name):
-                plain_cell[field.name] = None
-    return plain
+        return json_response(measured(await self._ask.CancelCompare(asked, timeout=TIMEOUT_S)))

@@ -12,10 +12,11 @@ from wfmonitor.v1.metrics_service_pb2_grpc import MetricsServiceStub
 
 from bus.catalogue import Catalogue
 from bus.clock import wall_us
+from bus.plain import to_plain
 from bus.series import from_key
 from services.gateway import openmetrics
+from services.gateway.encoding import encode
 from services.gateway.params import SELECTOR, Params
-from services.gateway.proto_json import encode, to_plain
 from services.gateway.refusal import Refusal
 
 TIMEOUT_S = 10.0

@@ -10,8 +10,8 @@ from bus.clock import monotonic_s, wall_us
 from bus.logs import ServiceLogger
 from services.gateway.access import Keyring, Visitor
 from services.gateway.door import Bearer, Knock, bearer_token, judge
+from services.gateway.encoding import encode
 from services.gateway.grpc_errors import from_rpc
-from services.gateway.proto_json import encode
 from services.gateway.rates import Bucket
 from services.gateway.refusal import Refusal
 from services.gateway.slow_clients import SlowClients

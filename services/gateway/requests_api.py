@@ -1,18 +1,15 @@
 """What may be asked over HTTP about requests to models: thin, the tap owns every answer."""
 
-from typing import Any
-
 import grpc
 from aiohttp import web
-from google.protobuf.message import Message
 from wfmonitor.v1 import requests_service_pb2 as pb
 from wfmonitor.v1.energy_service_pb2 import ListEnergyDaysRequest
 from wfmonitor.v1.energy_service_pb2_grpc import EnergyServiceStub
 from wfmonitor.v1.requests_service_pb2_grpc import RequestsServiceStub
 
+from bus.plain import measured, to_plain
 from services.gateway.metrics_api import TIMEOUT_S, json_response
 from services.gateway.params import Params
-from services.gateway.proto_json import to_plain
 
 
 class RequestsApi:
@@ -75,13 +72,4 @@ class RequestsApi:
         params = Params(request, ("days",))
         asked = ListEnergyDaysRequest(days=params.integer("days", 7, 1, 366))
         answer = await self._energy.ListEnergyDays(asked, timeout=TIMEOUT_S)
-        return json_response({**measured(answer), "shares": [measured(one) for one in answer.shares]})
-
-
-def measured(record: Message) -> dict[str, Any]:
-    """Every field of a record; an optional one that is not set was not measured, and is null, never 0."""
-    plain = to_plain(record)
-    for field in record.DESCRIPTOR.fields:
-        if field.has_presence and field.message_type is None and not record.HasField(field.name):
-            plain[field.name] = None
-    return plain
+        return json_response(measured(answer))

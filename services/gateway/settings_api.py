@@ -10,13 +10,13 @@ from wfmonitor.v1 import settings_service_pb2 as pb
 from wfmonitor.v1.settings_service_pb2_grpc import SettingsServiceStub
 
 from bus.catalogue import Catalogue
+from bus.plain import to_plain
 from bus.settings_mirror import SettingsMirror
 from services.gateway.access import Visitor
 from services.gateway.door import Bearer
 from services.gateway.metrics_api import TIMEOUT_S, json_response
 from services.gateway.middleware import VISITOR, read_body
 from services.gateway.params import Params
-from services.gateway.proto_json import to_plain
 from services.gateway.refusal import Refusal
 
 # The page waits so long for the service that has to obey; later it sees the result in the next answer.

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from aiohttp import web
 from wfmonitor.v1.live_pb2 import LiveFrame
 
+from bus.plain import to_plain
+from services.gateway.encoding import encode
 from services.gateway.live_hub import LiveHub
-from services.gateway.proto_json import encode, to_plain
 from services.gateway.refusal import Refusal
 from services.gateway.slot import Slot
 from services.gateway.stalls import StallWatch

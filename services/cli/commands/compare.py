@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bus.home import Home
@@ -20,6 +20,7 @@ from services.cli.errors import FAILED, INTERRUPTED, OK, USAGE, CliError
 from services.cli.text import ABSENT, clock, printable, scaled, table
 
 if TYPE_CHECKING:
+    from google.protobuf.message import Message
     from wfmonitor.v1.compare_service_pb2 import CompareCell, ComparePlan, CompareRun, Spread
     from wfmonitor.v1.compare_service_pb2_grpc import CompareServiceStub
 
@@ -79,6 +80,8 @@ def compare(stub: CompareServiceStub, plan: ComparePlan, *, as_json: bool) -> in
     """Begin, show what is done, print the table; an interrupt ends the run."""
     from wfmonitor.v1 import compare_service_pb2 as pb
 
+    from bus.plain import measured
+
     begun = begin(stub, plan)
     last = begun
     try:
@@ -88,7 +91,7 @@ def compare(stub: CompareServiceStub, plan: ComparePlan, *, as_json: bool) -> in
         last = stub.CancelCompare(pb.CancelCompareRequest(id=begun.id), timeout=_TIMEOUT_S)
         progress(last)
     if as_json:
-        print(json.dumps(as_object(last), ensure_ascii=False))
+        print(json.dumps(measured(last), ensure_ascii=False))
     else:
         print(in_full(last))
     if last.state == "cancelled":
@@ -124,11 +127,13 @@ def history(stub: CompareServiceStub, models: Sequence[str], *, as_json: bool) -
     """Print what was kept, a row a cell, the newest run first."""
     from wfmonitor.v1 import compare_service_pb2 as pb
 
+    from bus.plain import measured
+
     listed = stub.ListCompares(pb.ListComparesRequest(limit=200), timeout=_TIMEOUT_S).runs
     runs = [run_ for run_ in listed if not models or set(models) & set(run_.plan.models)]
     if as_json:
         for run_ in runs:
-            print(json.dumps(as_object(run_), ensure_ascii=False))
+            print(json.dumps(measured(run_), ensure_ascii=False))
         return OK
     if not runs:
         print("Nothing was compared yet: wfmon compare MODEL …")
@@ -182,31 +187,8 @@ def _counted(cell: CompareCell) -> str:
     return f" ({cell.counted_prompt_tokens.median:.0f})"
 
 
-def _spread(cell: CompareCell, name: str, digits: int) -> str:
-    if not cell.HasField(name):  # type: ignore[arg-type]
+def _spread(cell: Message, name: str, digits: int) -> str:
+    if not cell.HasField(name):
         return ABSENT
     found: Spread = getattr(cell, name)
     return f"{found.median:.{digits}f} [{found.p25:.{digits}f} to {found.p75:.{digits}f}]"
-
-
-def as_object(run_: CompareRun) -> dict[str, object]:
-    """Return a run as plain values; what was not measured is None, never a zero."""
-    from google.protobuf.json_format import MessageToDict
-
-    told: dict[str, object] = MessageToDict(
-        run_, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-    )
-    told["start_us"], told["end_us"] = run_.start_us, run_.end_us
-    told["cells"] = [dict(_cell(cell)) for cell in run_.cells]
-    return told
-
-
-def _cell(cell: CompareCell) -> Iterable[tuple[str, object]]:
-    for field in cell.DESCRIPTOR.fields:
-        value = getattr(cell, field.name)
-        if field.has_presence and not cell.HasField(field.name):  # type: ignore[arg-type]
-            yield field.name, None
-        elif field.message_type is not None:
-            yield field.name, {one.name: getattr(value, one.name) for one in field.message_type.fields}
-        else:
-            yield field.name, value

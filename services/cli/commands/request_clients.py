@@ -8,6 +8,7 @@ from typing import Any
 
 from wfmonitor.v1 import requests_service_pb2 as pb
 
+from bus.plain import measured
 from bus.tariff import Tariff
 from services.cli.errors import OK, USAGE, CliError
 from services.cli.text import ABSENT, clock, printable, span, table
@@ -61,9 +62,7 @@ def line(total: pb.ClientTotal, terms: pb.Terms) -> list[str]:
 
 def as_object(total: pb.ClientTotal, terms: pb.Terms) -> dict[str, Any]:
     """Return a client's totals as JSON has them; what was not measured is None."""
-    found: dict[str, Any] = {
-        field.name: None if field.has_presence and not total.HasField(field.name) else getattr(total, field.name)  # type: ignore[arg-type]
-        for field in total.DESCRIPTOR.fields
-    }
     priced = terms.HasField("tariff_per_kwh") and total.HasField("joules")
-    return found | {"money": Tariff(terms.tariff_per_kwh, terms.currency).money(total.joules) if priced else None}
+    return measured(total) | {
+        "money": Tariff(terms.tariff_per_kwh, terms.currency).money(total.joules) if priced else None
+    }

@@ -21,6 +21,7 @@ from services.cli.errors import OK, USAGE, CliError
 from services.cli.text import ABSENT, clock, printable, seconds, table
 
 if TYPE_CHECKING:
+    from google.protobuf.message import Message
     from wfmonitor.v1.request_pb2 import RequestRecord
     from wfmonitor.v1.requests_service_pb2 import Terms
 
@@ -44,6 +45,7 @@ def run(args: argparse.Namespace, home: Home) -> int:
     from wfmonitor.v1 import requests_service_pb2 as pb
     from wfmonitor.v1.requests_service_pb2_grpc import RequestsServiceStub
 
+    from bus.plain import measured
     from services.cli.commands import request_clients as clients
     from services.cli.connection import door
 
@@ -73,7 +75,7 @@ def run(args: argparse.Namespace, home: Home) -> int:
             found, terms = list(answer.requests), answer.terms
     if args.json:
         for record in found:
-            print(json.dumps(as_object(record) | judged(record, terms), ensure_ascii=False))
+            print(json.dumps(measured(record) | judged(record, terms), ensure_ascii=False))
     elif one:
         print(in_full(found[0], terms))
     elif found:
@@ -109,9 +111,9 @@ def line(record: RequestRecord, terms: Terms | None = None) -> list[str]:
     ]
 
 
-def value(record: RequestRecord, field: str, digits: int) -> str:
+def value(record: Message, field: str, digits: int) -> str:
     """Return a measured number; an en dash where it was not measured."""
-    return f"{getattr(record, field):.{digits}f}" if record.HasField(field) else ABSENT  # type: ignore[arg-type]
+    return f"{getattr(record, field):.{digits}f}" if record.HasField(field) else ABSENT
 
 
 def targets_of(terms: Terms | None) -> Targets:
@@ -144,7 +146,9 @@ def judged(record: RequestRecord, terms: Terms) -> dict[str, object]:
 
 def in_full(record: RequestRecord, terms: Terms) -> str:
     """Return everything about one request, and where its time went."""
-    shown = as_object(record) | judged(record, terms)
+    from bus.plain import measured
+
+    shown = measured(record) | judged(record, terms)
     rows = [[name, _plain(value_)] for name, value_ in shown.items() if name != "stall"]
     return table(rows) + "\n\n" + waterfall(record)
 
@@ -167,8 +171,9 @@ def phases(record: RequestRecord) -> list[tuple[str, float, float]]:
     """Return (name, begin, length) in ms, in order; what the runtime did not tell is "until first token"."""
     found: list[tuple[str, float, float]] = []
     at = 0.0
+    told: Message = record
     for name in ("queue", "load", "prefill"):
-        if record.HasField(f"{name}_ms"):  # type: ignore[arg-type]
+        if told.HasField(f"{name}_ms"):
             length = getattr(record, f"{name}_ms")
             found.append((name, at, length))
             at += length
@@ -183,19 +188,6 @@ def phases(record: RequestRecord) -> list[tuple[str, float, float]]:
     elif record.e2e_ms > at:
         found.append(("not streamed", at, record.e2e_ms - at))
     return found + [("stall", stall.at_ms, stall.length_ms) for stall in record.stall]
-
-
-def as_object(record: RequestRecord) -> dict[str, object]:
-    """Return a record as JSON has it; what was not measured is None."""
-    found: dict[str, object] = {}
-    for field in record.DESCRIPTOR.fields:
-        if field.name == "stall":
-            found["stall"] = [{"at_ms": one.at_ms, "length_ms": one.length_ms} for one in record.stall]
-        elif field.has_presence and not record.HasField(field.name):  # type: ignore[arg-type]
-            found[field.name] = None
-        else:
-            found[field.name] = getattr(record, field.name)
-    return found
 
 
 def _plain(value_: object) -> str:

@@ -7,7 +7,8 @@ from wfmonitor.v1.event_pb2 import Event
 from wfmonitor.v1.health_pb2 import Health, ServiceState
 from wfmonitor.v1.live_pb2 import LiveFrame
 
-from services.gateway.proto_json import encode, to_plain
+from bus.plain import to_plain
+from services.gateway.encoding import encode
 
 
 def test_absent_values_are_null_and_large_integers_are_numbers() -> None:
