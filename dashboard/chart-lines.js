@@ -54,10 +54,10 @@ function stroke(pen, columns, line, kind, toX, toY) {
     pen.lineJoin = pen.lineCap = 'round';
     pen.setLineDash(kind === 'second' ? DASH.map((part) => part * ratio) : []);
     if (width < 2) {
-        // Two lines of 1 px, so far apart that both together are as wide.
-        const apart = (width - 1) / 2;
+        // One line of 1 px on whole pixels, where a level one has its full colour, and the rest of the width beside it.
+        const onPixel = (/** @type {number} */ value) => Math.floor(toY(value)) + 0.5;
         pen.lineWidth = 1;
-        for (const shift of [-apart, apart]) pieces(pen, columns, line, Infinity, (value) => toX(value) + shift, (value) => toY(value) + shift);
+        for (const shift of [0, width - 1]) pieces(pen, columns, line, Infinity, (value) => toX(value) + shift, (value) => onPixel(value) + shift);
     } else {
         pen.lineWidth = width;
         pieces(pen, columns, line, STROKE_POINTS, toX, toY);
