@@ -34,9 +34,11 @@ export function drawUnder(u, columns, {mainShare, stripShare, max}) {
     for (const [from, to] of columns.gaps) {
         const left = Math.max(xOf(u, from, columns.origin_s), bbox.left);
         const right = Math.min(xOf(u, to, columns.origin_s), bbox.left + bbox.width);
-        if (right - left < 2 * ratio) continue;
-        ctx.fillRect(left, bbox.top, right - left, bbox.height * mainShare);
-        if (stripShare > 0) ctx.fillRect(left, bbox.top + bbox.height * (1 - stripShare), right - left, bbox.height * stripShare);
+        if (right <= left) continue;
+        // However short it was, it is seen.
+        const wide = Math.max(right - left, 2 * ratio);
+        ctx.fillRect(left, bbox.top, wide, bbox.height * mainShare);
+        if (stripShare > 0) ctx.fillRect(left, bbox.top + bbox.height * (1 - stripShare), wide, bbox.height * stripShare);
     }
     ctx.restore();
 }

@@ -15,7 +15,8 @@ function written() {
 import sys, math, base64
 sys.path[:0] = [".", "proto"]
 from wfmonitor.v1.live_pb2 import LiveFrame
-from services.gateway.proto_json import encode, to_plain
+from bus.plain import to_plain
+from services.gateway.encoding import encode
 frame = LiveFrame(epoch=1795503162818328, seq=9, key=True, time_us=1795503162999999, conflated=2)
 table = frame.tables.add(id=3, schema=2**63 + 5, rate_hz=10, source="system", group=2, times_us=[1795503162000000, 1795503162100000], values=[1.5, math.nan, 3, 4])
 table.series.add(metric="system.cpu.core_percent").labels.add(name="core", value="1")

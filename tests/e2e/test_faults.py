@@ -37,11 +37,15 @@ def test_what_nobody_saw_is_hatched(open_page: Open, stack: Stack, troubles: Tro
     troubles.expected = AWAY
     page = live(open_page())
     wait_until(lambda: pixels.of_token(page, "#panel-memory canvas", "--plot") > 0, 5, "a line in the memory panel")
-    before = pixels.of_token(page, "#panel-memory canvas", "--hatch")
+
+    def hatched() -> int:
+        return pixels.of_token(page, "#panel-memory canvas", "--hatch", least_alpha=200)
+
+    before = hatched()
     killed_us = wall_us()
     stack.kill("collector")
     stack.wait_ready("collector", after_us=killed_us)
-    wait_until(lambda: pixels.of_token(page, "#panel-memory canvas", "--hatch") > before, 10, "the hatch of the gap")
+    wait_until(lambda: hatched() > before, 10, "the hatch of the gap")
     expect(page.locator("#panel-happened")).to_contain_text("collector", timeout=10_000)
 
 

@@ -6,7 +6,8 @@ import pytest
 from wfmonitor.v1.request_pb2 import RequestRecord
 from wfmonitor.v1.requests_service_pb2 import Terms
 
-from services.cli.commands.requests import as_object, goodput, in_full, judged, line, phases, waterfall
+from bus.plain import measured
+from services.cli.commands.requests import goodput, in_full, judged, line, phases, waterfall
 
 
 def test_a_waterfall_has_what_was_measured_in_its_order() -> None:
@@ -28,7 +29,7 @@ def test_what_was_not_measured_is_a_dash_and_null_never_a_zero() -> None:
     cells = line(record)
     assert cells[2:6] == ["–", "–", "12", "–"]
     assert "\x1b" not in "".join(cells)
-    assert as_object(record)["ttft_ms"] is None
+    assert measured(record)["ttft_ms"] is None
     assert phases(record) == [("not streamed", 0.0, 12.0)]
     assert line(RequestRecord(id="y"))[8] == "running"
 
