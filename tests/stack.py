@@ -102,11 +102,14 @@ class Ear:
 class Stack:
     """`with Stack() as stack:` starts everything and waits until it is ready; leaving stops and removes it."""
 
-    def __init__(self, root: Path | None = None, services: tuple[str, ...] = SERVICES) -> None:
+    def __init__(
+        self, root: Path | None = None, services: tuple[str, ...] = SERVICES, supervisord: str = "bus.supervisord"
+    ) -> None:
         # Short: the path of a Unix socket may have 107 bytes.
         self._temporary = root is None
         self.home = Home(root or Path(tempfile.mkdtemp(prefix="wf-", dir="/tmp")) / "home")
         self.services = services
+        self._program = supervisord
         self._supervisord: subprocess.Popen[bytes] | None = None
         self.ear: Ear
 
@@ -129,7 +132,7 @@ class Stack:
     def launch(self) -> None:
         """Starts supervisord on a prepared home; the ear of an earlier start goes on hearing."""
         self._supervisord = subprocess.Popen(
-            [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(self.home.root / "supervisor.conf")],
+            [sys.executable, "-m", self._program, "-n", "-c", str(self.home.root / "supervisor.conf")],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.STDOUT,
             start_new_session=True,

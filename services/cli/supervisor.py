@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, cast
 
-from bus.home import Home
+from bus.home import REPOSITORY, Home
 from services.cli.errors import CliError, NotRunning
 
 START_HINT = "start it with: wfmon up"
@@ -62,11 +62,13 @@ class Supervisor:
 
     def start(self) -> subprocess.Popen[bytes]:
         """Start supervisord with the configuration of the home; it outlives us unless we end it."""
-        command = [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(self._home.root / "supervisor.conf")]
+        # bus.supervisord: its services share their imports. From our own folder, since -m looks where it stands first.
+        command = [sys.executable, "-m", "bus.supervisord", "-n", "-c", str(self._home.root / "supervisor.conf")]
         # Of its own session, so that Ctrl-C at our terminal comes to us alone and we end it in order.
         # What it prints stands in its log as well; a pipe to us would end it when we are killed.
         return subprocess.Popen(
             command,
+            cwd=REPOSITORY,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

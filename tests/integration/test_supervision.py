@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import grpc
 import psutil
@@ -187,3 +188,17 @@ def _runs(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def test_the_services_share_their_libraries_and_ps_tells_which_is_which(stack: Stack) -> None:
+    for service in (*stack.services, LISTENER):
+        told = psutil.Process(stack.pid(service)).cmdline()
+        assert told[:5] == [sys.executable, "-m", f"services.{service}", "--home", str(stack.home.root)]
+    if sys.platform == "linux":  # an exec would have given it an environment that names the program
+        environment = (Path("/proc") / str(stack.pid("gateway")) / "environ").read_bytes()
+        assert b"SUPERVISOR_PROCESS_NAME" not in environment
+
+
+def test_a_plain_supervisord_runs_the_same_configuration() -> None:
+    with Stack(supervisord="supervisor.supervisord") as plain:
+        assert "RUNNING" in ctl(plain, "status", "gateway")

@@ -1,0 +1,42 @@
+"""supervisord whose services share their imports: `python -m bus.supervisord`, else as `supervisord`.
+
+The plain one runs the same configuration, and starts each service with an interpreter of its own.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from supervisor import supervisord
+from supervisor.options import ServerOptions
+
+from bus.forking import Preloaded
+
+_preloaded: Preloaded | None = None  # once for all, also where supervisord reads its configuration again
+
+
+class ForkingOptions(ServerOptions):  # type: ignore[misc]
+    """Runs our services in the fork that supervisord has made anyway; execs all else."""
+
+    def realize(self, *args: Any, **named: Any) -> None:
+        global _preloaded
+        super().realize(*args, **named)
+        if _preloaded is None and sys.platform == "linux":
+            _preloaded = Preloaded(self.configroot.supervisord.environment)
+
+    def fork(self) -> int:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()  # what is still in there would be written once more by the child
+        return int(super().fork())
+
+    def execve(self, filename: str, argv: Sequence[str], env: Mapping[str, str]) -> None:
+        if _preloaded is not None and _preloaded.can_run(filename, argv, env):
+            _preloaded.run(argv, env)
+        super().execve(filename, argv, env)
+
+
+if __name__ == "__main__":
+    supervisord.ServerOptions = ForkingOptions
+    supervisord.main()
