@@ -8,10 +8,12 @@ import grpc
 
 from bus.home import Home
 
-# A service that is starting is asked again at once, not after gRPC's usual second.
+# A service that is starting is asked again at once, not after gRPC's usual second. What gRPC calls the least back-off
+# is how long one attempt may take: on a busy machine a service answers late, and a socket that nobody holds fails at
+# once whatever stands here.
 _CHANNEL_OPTIONS = (
     ("grpc.initial_reconnect_backoff_ms", 50),
-    ("grpc.min_reconnect_backoff_ms", 50),
+    ("grpc.min_reconnect_backoff_ms", 5000),
     ("grpc.max_reconnect_backoff_ms", 500),
     ("grpc.max_receive_message_length", 4 << 20),
     ("grpc.enable_http_proxy", 0),

@@ -20,7 +20,7 @@ _OWNERS = {
 CHANNEL_OPTIONS = (
     ("grpc.enable_http_proxy", 0),
     ("grpc.initial_reconnect_backoff_ms", 50),
-    ("grpc.min_reconnect_backoff_ms", 50),
+    ("grpc.min_reconnect_backoff_ms", 5000),  # how long one attempt may take, see bus.rpc
     ("grpc.max_reconnect_backoff_ms", 500),
     ("grpc.max_receive_message_length", 4 << 20),
 )

@@ -1,14 +1,19 @@
 """One running stack for the gateway's tests, and a page to look through."""
 
 import json
+import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
+from http import HTTPStatus
 from typing import Any
 
 import aiohttp
 import pytest
 
 from tests.stack import Stack, wait_until
+
+# A read of each service that the gateway asks: READY says that it listens, not that the gateway has found it.
+BEHIND = ("/api/v1/settings", "/api/v1/clients")
 
 
 class Page:
@@ -51,17 +56,28 @@ class Page:
 def stack() -> Iterator[Stack]:
     """The whole stack, with the first values of the collector in the aggregator."""
     with Stack() as running:
-        wait_until(lambda: measures(running), 10, "the first value of system.cpu.percent")
+        wait_until(lambda: measures(running), 30, "the first value of system.cpu.percent")
+        for path in BEHIND:
+            wait_until(lambda path=path: answer(running, path) is not None, 30, f"an answer to {path}")
         yield running
 
 
 def measures(stack: Stack) -> bool:
     """Whether the aggregator has a value of the CPU's load."""
-    url = stack.url("/api/v1/series?metric=system.cpu.percent")
-    asked = urllib.request.Request(url, headers={"Authorization": f"Bearer {stack.token()}"})
-    with urllib.request.urlopen(asked, timeout=5) as answer:
-        series = json.load(answer)["series"]
-    return bool(series) and series[0]["newest"] is not None
+    found = answer(stack, "/api/v1/series?metric=system.cpu.percent")
+    return bool(found and found["series"]) and found["series"][0]["newest"] is not None
+
+
+def answer(stack: Stack, path: str) -> Any:
+    """The JSON of a read; None while the service that owns the answer cannot be reached yet."""
+    asked = urllib.request.Request(stack.url(path), headers={"Authorization": f"Bearer {stack.token()}"})
+    try:
+        with urllib.request.urlopen(asked, timeout=5) as found:
+            return json.load(found)
+    except urllib.error.HTTPError as error:
+        if error.code == HTTPStatus.SERVICE_UNAVAILABLE:
+            return None
+        raise
 
 
 @pytest.fixture

@@ -46,7 +46,8 @@ class House:
         self.channel = self._new_channel()
 
     def _new_channel(self) -> grpc.Channel:
-        return grpc.insecure_channel(f"unix:{self.home.socket('governance')}")
+        soon = [("grpc.initial_reconnect_backoff_ms", 50), ("grpc.max_reconnect_backoff_ms", 500)]
+        return grpc.insecure_channel(f"unix:{self.home.socket('governance')}", options=soon)
 
     def start(self, service: str) -> None:
         # The old one takes itself for connected until it tries to write.
@@ -68,7 +69,7 @@ class House:
 
     @property
     def settings(self) -> SettingsServiceStub:
-        grpc.channel_ready_future(self.channel).result(timeout=15)
+        grpc.channel_ready_future(self.channel).result(timeout=60)
         return SettingsServiceStub(self.channel)
 
     def value(self, key: str) -> str:
