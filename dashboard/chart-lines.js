@@ -29,7 +29,7 @@ export function drawLines(u, columns, kinds) {
 }
 
 /** value → canvas pixel as one multiplication; uPlot's own call looks the scale up each time. @param {UPlot} u @param {string} scale @returns {(value: number) => number} */
-function placing(u, scale) {
+export function placing(u, scale) {
     const at0 = u.valToPos(0, scale, true), perUnit = u.valToPos(1, scale, true) - at0;
     return (value) => at0 + value * perUnit;
 }

@@ -1,5 +1,7 @@
-/** What happened, over the lines of a plot: ▲ for a spike, ◆ for anything else, a dotted line down, a label where there is room. */
+/** What happened, over the lines of a plot: ▲ for a spike, ◆ for anything else, a dotted line down, a label where it covers no line. */
+import {besides, reachOf} from './chart-labels.js';
 import {xOf} from './chart-layers.js';
+import {placing} from './chart-lines.js';
 import {clock} from './format.js';
 import {ink} from './ink.js';
 
@@ -20,9 +22,12 @@ const LABEL_SHARE = 0.4;
 /** Half of the width that a chosen moment shades, s. */
 const CHOSEN_S = 1;
 const SIZE = 4.5;
+const LABEL_PX = 13;
+/** A line is 1.5 px wide, and words beside it want a little air. */
+const AIR_PX = 2;
 
-/** @param {UPlot} u @param {PlotColumns} columns @param {Mark[]} marks by time @param {number} mainShare part of the height that the lines have */
-export function drawMarks(u, columns, marks, mainShare) {
+/** @param {UPlot} u @param {PlotColumns} columns @param {Mark[]} marks by time @param {number} mainShare part of the height that the lines have @param {('main'|'second'|'strip')[]} kinds of the lines */
+export function drawMarks(u, columns, marks, mainShare, kinds) {
     const {ctx, bbox} = u;
     const ratio = devicePixelRatio, size = SIZE * ratio, right = bbox.left + bbox.width;
     const placed = marks.map((mark) => ({mark, x: xOf(u, mark.time_us, columns.origin_s)})).filter(({x}) => x >= bbox.left && x <= right);
@@ -32,6 +37,8 @@ export function drawMarks(u, columns, marks, mainShare) {
     ctx.textBaseline = 'middle';
     ctx.textAlign = 'left';
     ctx.lineJoin = 'round';
+    const height = LABEL_PX * ratio, top = bbox.top + Math.max(0, size + ratio - height / 2), bottom = bbox.top + bbox.height * mainShare;
+    const reach = reachOf(columns, kinds.map((kind) => kind !== 'strip'), placing(u, 'x'), placing(u, 'y'), AIR_PX * ratio);
     let free = bbox.left;
     placed.forEach(({mark, x}, at) => {
         const y = bbox.top + size + ratio;
@@ -51,23 +58,14 @@ export function drawMarks(u, columns, marks, mainShare) {
         drawShape(ctx, mark.shape, x, y, size);
         const label = mark.shape === 'spike' ? clock(mark.time_us) : mark.label;
         const width = ctx.measureText(label).width, space = size + 5 * ratio;
-        const left = width < bbox.width * LABEL_SHARE || mark.chosen ? besides(x, width, space, free, placed[at + 1] ? placed[at + 1].x - space : right) : NaN;
+        const room = {left: free, right: placed[at + 1] ? placed[at + 1].x - space : right, top, bottom};
+        const place = width < bbox.width * LABEL_SHARE || mark.chosen ? besides({x, width, height, space}, room, reach) : null;
         free = x + space;
-        if (left !== left) return;
-        // A rim of the page's own colour keeps the words readable over a line.
-        ctx.strokeStyle = ink().bg;
-        ctx.lineWidth = 4 * ratio;
-        ctx.strokeText(label, left, y);
-        ctx.fillText(label, left, y);
-        free = Math.max(free, left + width + 4 * ratio);
+        if (!place) return;
+        ctx.fillText(label, place.left, place.middle);
+        free = Math.max(free, place.left + width + 4 * ratio);
     });
     ctx.restore();
-}
-
-/** Where a label stands: left of its mark, else right of it, between the marks and labels beside it; NaN: nowhere. @param {number} x @param {number} width @param {number} space @param {number} from @param {number} to */
-function besides(x, width, space, from, to) {
-    if (x - space - width >= from) return x - space - width;
-    return x + space + width <= to ? x + space : NaN;
 }
 
 /** @param {CanvasRenderingContext2D} pen @param {Mark['shape']} shape @param {number} x @param {number} y @param {number} size */

@@ -90,7 +90,7 @@ export class Chart {
                     drawLines(u, this.columns, lines);
                 }],
                 draw: [(u) => {
-                    if (this.columns) drawMarks(u, this.columns, this.marks, this.mainShare);
+                    if (this.columns) drawMarks(u, this.columns, this.marks, this.mainShare, lines);
                 }],
                 setCursor: [(u) => {
                     if (!u.cursor.event) return;

@@ -49,10 +49,13 @@ export class Events extends EventTarget {
         return all[next];
     }
 
-    /** Spikes of metrics that begin so, and what concerns the whole machine. @param {string[]} subjects @returns {Mark[]} */
+    /** Spikes of metrics that begin so, and what concerns the whole machine; a page that draws less has to do with the processor. @param {string[]} subjects @returns {Mark[]} */
     marks(subjects) {
         const [from, to] = this.state.window_us;
-        return this.between(from - 1e6, to + 1e6).filter((event) => !event.spike || subjects.some((start) => event.spike?.series?.metric.startsWith(start))).map((event) => ({
+        return this.between(from - 1e6, to + 1e6).filter((event) => {
+            const about = event.spike ? event.spike.series?.metric : event.source.startsWith('ui:') ? 'system.cpu.percent' : undefined;
+            return about === undefined ? !event.spike : subjects.some((start) => about.startsWith(start));
+        }).map((event) => ({
             id: event.id, time_us: event.time_us, shape: event.spike ? 'spike' : 'event',
             label: event.title, chosen: event.id === this.state.event?.id,
         }));

@@ -43,6 +43,7 @@ _OWNERS = {
     "sglang": "sglang",
     "organization_owner": "lmstudio",
     "library": "ollama",
+    "me": "llama-cpp-python",
 }
 _USUAL_NAMES = {11434: "ollama", 1234: "lmstudio", 30000: "sglang", 4000: "litellm"}
 

@@ -41,6 +41,27 @@ async def test_a_runtime_is_found_named_and_only_asked_what_it_has_in_memory(htt
     assert f"http://127.0.0.1:{runtime.port}" in finder.tried()
 
 
+@pytest.mark.parametrize(
+    ("owner", "runtime"), [("vllm", "vllm"), ("sglang", "sglang"), ("me", "llama-cpp-python"), ("somebody", "")]
+)
+async def test_a_runtime_is_called_by_the_owner_of_its_models(
+    http: aiohttp.ClientSession, owner: str, runtime: str
+) -> None:
+    body = b'{"data":[{"id":"m","owned_by":"%s"}]}' % owner.encode()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+        writer.write(head % len(body) + body)
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        table = RouteTable()
+        await Finder(http, table, (), lambda: True, (server.sockets[0].getsockname()[1],)).look()
+        (found,) = table.found.values()
+        assert (found.upstream.runtime, found.models) == (runtime, frozenset({"m"}))
+
+
 async def test_a_runtime_that_is_too_busy_to_answer_is_still_there(http: aiohttp.ClientSession) -> None:
     asked = asyncio.Event()
     silent = False
