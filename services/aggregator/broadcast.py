@@ -10,11 +10,9 @@ from bus import topics
 from bus.clock import boot_us, monotonic_s, wall_us
 from bus.logs import ServiceLogger
 from services.aggregator.live import LiveComposer
+from services.aggregator.pace import FramePace
 from services.aggregator.standing import GRID_US, WAIT_US, Query, StandingQueries
 
-FRAME_S = 1 / 60
-# A tick of the producers is a handful of messages within about a millisecond: they leave as one frame.
-LINGER_S = 0.0015
 KEY_EVERY_S = 1.0
 
 Publish = Callable[[str, Message], None]
@@ -28,7 +26,7 @@ AGAIN_S = 0.02
 
 
 class LiveVoice:
-    """A frame as soon as there is news, at most 60 a second, while somebody subscribes to `1/live/`."""
+    """A frame as soon as there is news and its pace allows, while somebody subscribes to `1/live/`."""
 
     def __init__(self, composer: LiveComposer, publish: Publish, changed: Changed) -> None:
         self._composer = composer
@@ -36,7 +34,8 @@ class LiveVoice:
         self._changed = changed
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        self._sent_s = self._key_s = float("-inf")
+        self._pace = FramePace()
+        self._due_s = self._key_s = float("-inf")
         self.listening = False
 
     def subscribed(self, begins: bool) -> None:
@@ -50,11 +49,18 @@ class LiveVoice:
             self._composer.forget_news()
             self._cancel()
 
-    def news(self) -> None:
-        """Something came in: sees to it that a frame leaves."""
-        if self.listening and self._timer is None:
-            wait_s = max(LINGER_S, self._sent_s + FRAME_S - monotonic_s())
-            self._timer = self._loop.call_later(wait_s, self._send)
+    def news(self, *, tokens: bool = False) -> None:
+        """Something came in: sees to it that a frame leaves; for tokens sooner than one for rows may be due."""
+        if not self.listening:
+            return
+        now_s = monotonic_s()
+        due_s = self._pace.due_s(now_s, tokens=tokens)
+        if self._timer is not None:
+            if self._due_s <= due_s:
+                return
+            self._timer.cancel()
+        self._due_s = due_s
+        self._timer = self._loop.call_later(due_s - now_s, self._send)
 
     def _send(self) -> None:
         self._timer = None
@@ -63,7 +69,7 @@ class LiveVoice:
         frame = self._composer.frame(wall_us(), key=key)
         if frame is None:
             return
-        self._sent_s = now_s
+        self._pace.left(now_s, tokens=bool(frame.tokens))
         if key:
             self._key_s = now_s
         self._publish(topics.LIVE, frame)

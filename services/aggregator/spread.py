@@ -70,7 +70,7 @@ class Spread:
     def tokens(self, burst: TokenBurst) -> None:
         if self._live.listening:
             self._composer.tokens(burst)
-            self._live.news()
+            self._live.news(tokens=True)
 
     def on_request(self, _topic: str, payload: bytes) -> None:
         if self._live.listening:
