@@ -1,6 +1,7 @@
 /** What a panel is given: the data, the view, and the few things panels ask of the page. */
 import {el, rows, text} from './dom.js';
 import {amount, culprits, explain, processName} from './explain.js';
+import {Facts} from './facts.js';
 import {clock, figureOf, span} from './format.js';
 import {learnNames} from './names.js';
 import {Requests} from './requests.js';
@@ -37,6 +38,7 @@ export class Context {
         /** @type {import('./frames.js').FrameMeter|null} */
         this.frames = null;
         this.requests = new Requests(api, bridge);
+        this.facts = new Facts(api, bridge, events);
         this.tip = makeTip();
         bridge.on('processes', ({table}) => { this.processes = table; learnNames(table); });
         bridge.on('health', ({services}) => { for (const one of services) this.health.set(one.service, one); });

@@ -31,6 +31,13 @@ function scaled(value, base, units) {
     return {number: step === 0 ? rest.toFixed(0) : short(rest), unit: units[step]};
 }
 
+/** A model's context, as people name it: 512, 2k, 16k, 128k, 1M. @param {number} tokens */
+export function contextSize(tokens) {
+    const thousands = tokens / 1024, millions = thousands / 1024;
+    if (millions >= 1) return `${Number(millions.toFixed(1))}M`;
+    return thousands >= 1 ? `${Number(thousands.toFixed(thousands < 9.95 ? 1 : 0))}k` : String(tokens);
+}
+
 /** Memory, in powers of 1024. @param {number} bytes */
 export const memory = (bytes) => scaled(bytes, 1024, ['B', 'KiB', 'MiB', 'GiB', 'TiB']);
 

@@ -24,8 +24,10 @@ export function profileOf(model, {bridge: {latest}}) {
     return {name, words: name ? `profile ${name}` : 'the standard profile'};
 }
 
-/** @param {string} model @param {Context} context */
-function runtimeOf(model, {bridge: {latest}, requests}) {
+/** Who runs a model; '' where neither a sampler nor the tap has told. @param {string} model @param {Context} context */
+function runtimeOf(model, {bridge: {latest}, requests, facts}) {
+    const told = facts.of(model, 'runtime');
+    if (told) return told;
     const labels = latest.keys.filter(({source}) => source === `model:${model}`).flatMap((key) => key.labels);
     return labels.find(({name}) => name === 'runtime')?.value || requests.of(model).find(({runtime}) => runtime)?.runtime || '';
 }
@@ -33,7 +35,7 @@ function runtimeOf(model, {bridge: {latest}, requests}) {
 /** @param {LaneFigures} lane @param {Context} context */
 export function laneWords(lane, context) {
     const {latest} = context.bridge;
-    const about = [DEMO_MODELS.includes(lane.model) ? DEMO : '', runtimeOf(lane.model, context)].filter(Boolean).join(', ');
+    const about = [DEMO_MODELS.includes(lane.model) ? DEMO : '', runtimeOf(lane.model, context), context.facts.of(lane.model, 'quantisation')].filter(Boolean).join(', ');
     const state = {
         charging: `charging ${seconds(lane.waiting_ms)}`,
         flowing: latest.one('model.state', `model:${lane.model}`) === SATURATED ? 'saturated' : 'flowing',

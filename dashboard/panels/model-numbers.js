@@ -3,14 +3,14 @@
  * comparison, and below all of them queue, batch and cache. What is not measured says why, and how to get it.
  */
 import {attribute, el, hide, rows, text} from '../dom.js';
-import {NONE, memory, millis, span} from '../format.js';
+import {NONE, contextSize, grouped, memory, millis, span} from '../format.js';
 import {quantile} from '../slots.js';
 import {openCompare} from './compare.js';
 import {modelHeard} from './energy.js';
 
 /** @typedef {import('../context.js').Context} Context */
 /** @typedef {import('../types').LaneFigures} LaneFigures */
-/** @typedef {{value: string, unit: string, below: string, dim?: boolean, held?: boolean, absent?: string, share?: number}} Cell */
+/** `rest`: what is said behind "not measured". @typedef {{value: string, unit: string, below: string, rest?: string, dim?: boolean, held?: boolean, absent?: string, share?: number}} Cell */
 
 /** Fewer say little about the one in twenty. */
 const LEAST_FOR_P95 = 5;
@@ -20,8 +20,8 @@ const FRESH_US = 2e6;
 const IDLE_US = 5 * 60e6;
 const WHY_NO_SERVING = 'Its runtime does not tell. llama-server does with --metrics, vLLM, SGLang and text-generation-inference by themselves.';
 
-/** @param {string} why @returns {Cell} */
-const absent = (why) => ({value: '', unit: '', below: '', absent: why});
+/** @param {string} why @param {string} [rest] what is known all the same @returns {Cell} */
+const absent = (why, rest = '') => ({value: '', unit: '', below: '', rest, absent: why});
 
 /** Seconds with what matters: 0.94, 12.3 @param {number} ms */
 const seconds = (ms) => (ms / 1000).toFixed(ms < 9950 ? 2 : 1);
@@ -57,6 +57,20 @@ function reader({bridge}, lane) {
     };
 }
 
+/** How full its context is, and of how many tokens; else how full the cache of all its requests is. @param {number} used 0 to 1 @param {number} cache 0 to 1 @param {number} length tokens @returns {Cell} */
+export function contextCell(used, cache, length) {
+    const size = length === length ? contextSize(length) : '';
+    if (used === used) return {value: (used * 100).toFixed(0), unit: '%', below: size ? `${grouped(used * length)} of ${size}` : 'of its context', share: used};
+    if (cache === cache) return {value: (cache * 100).toFixed(0), unit: '%', below: `of its cache${size ? `, ${size} each` : ''}`, share: cache};
+    return absent('How full it is its runtime does not tell. llama-server does with --metrics and --slots, vLLM and SGLang by themselves.', size && `of ${size}`);
+}
+
+/** When it last worked: by its tokens since the page is open, else by the newest request that is kept; NaN: not known. @param {LaneFigures} lane @param {import('../types').RequestRecord[]} records newest first */
+export function lastUsed(lane, records) {
+    const ended_us = records.length ? records[0].start_us + Number(records[0].e2e_ms || 0) * 1000 : NaN;
+    return Math.max(lane.last_us || 0, ended_us || 0) || NaN;
+}
+
 /** Memory of the GPU; of a model that does nothing with it, since when. @param {LaneFigures} lane @param {number} vram bytes @param {number} onGpu @param {number} now_us @returns {Cell} */
 export function vramCell(lane, vram, onGpu, now_us) {
     if (vram !== vram) return absent('Its runtime does not tell how much GPU memory it holds. Ollama does.');
@@ -80,9 +94,8 @@ export function servingWords(fresh) {
 }
 
 /** @param {Context} context @param {LaneFigures} lane @param {(metric: string) => number} fresh @returns {Cell[]} */
-function cells({bridge, requests}, lane, fresh) {
+function cells({bridge, requests, facts}, lane, fresh) {
     const energy = fresh('model.energy'), certainty = fresh('model.certainty');
-    const context = fresh('model.context_used_ratio'), cache = fresh('model.kv_cache_used_ratio'), fill = context === context ? context : cache;
     const live = lane.state === 'flowing' || lane.state === 'stalled';
     return [
         rateCell(lane, fresh('model.slowdown_ratio')),
@@ -90,10 +103,8 @@ function cells({bridge, requests}, lane, fresh) {
         energy === energy
             ? {value: energy.toFixed(2), unit: '', below: certainty === certainty ? `certainty ${certainty.toFixed(2)}` : live ? 'certainty not measured' : '', share: energy}
             : {value: NONE, unit: '', below: 'quiet', dim: true},
-        fill === fill
-            ? {value: (fill * 100).toFixed(0), unit: '%', below: context === context ? 'of its context' : 'of its cache', share: fill}
-            : absent('Its runtime does not tell. llama-server does with --metrics and --slots, vLLM and SGLang by themselves.'),
-        vramCell(lane, fresh('model.vram_bytes'), fresh('model.gpu_share_ratio'), bridge.now_us()),
+        contextCell(fresh('model.context_used_ratio'), fresh('model.kv_cache_used_ratio'), facts.context(lane.model)),
+        vramCell({...lane, last_us: lastUsed(lane, requests.of(lane.model))}, fresh('model.vram_bytes'), fresh('model.gpu_share_ratio'), bridge.now_us()),
     ];
 }
 
@@ -126,6 +137,7 @@ export default {
         context.bridge.on('energy', ({lanes: now}) => { lanes = now; if (!context.state.paused) draw(); });
         context.bridge.on('latest', () => { if (!context.state.paused) draw(); });
         context.requests.addEventListener('change', draw);
+        context.facts.addEventListener('change', draw);
     },
 };
 
@@ -147,11 +159,11 @@ function serving(node, {said, absent: missing}) {
 }
 
 /** @param {HTMLElement} node @param {Cell} cell */
-function fill(node, {value, unit, below, dim = false, held = false, absent: why, share = NaN}) {
+function fill(node, {value, unit, below, rest = '', dim = false, held = false, absent: why, share = NaN}) {
     const [figure, words, meter] = node.children;
     text(figure.children[0], value);
     text(figure.children[1], unit);
-    text(words, why ? 'not measured' : below);
+    text(words, why ? `not measured${rest && ` ${rest}`}` : below);
     attribute(node, 'title', why ?? null);
     attribute(node, 'tabindex', why ? '0' : null);
     attribute(node, 'aria-label', why ? `not measured. ${why}` : null);

@@ -34,7 +34,7 @@ from services.aggregator.own_figures import Figures, OwnFigures
 from services.aggregator.raw_query import RawQuery
 from services.aggregator.recorder import FLUSH_S, Recorder
 from services.aggregator.recording import Recording
-from services.aggregator.records import Records
+from services.aggregator.records import Info, Records, with_news
 from services.aggregator.rings import Rings
 from services.aggregator.spread import Spread
 from services.aggregator.standing import StandingQueries
@@ -106,6 +106,9 @@ async def aggregator(ctx: ServiceContext) -> AsyncIterator[None]:
     async def events(start_us: int, end_us: int, kind: str, limit: int) -> list[Event]:
         return await memory.joined(records.events, start_us, end_us, kind, limit)
 
+    async def info(subject: str) -> list[Info]:
+        return with_news(await records.info(subject), memory.between(0, sys.maxsize), subject)
+
     def on_limits(_key: str, _value: Value) -> None:
         keeper.limits = limits_of(ctx.settings)
 
@@ -116,6 +119,7 @@ async def aggregator(ctx: ServiceContext) -> AsyncIterator[None]:
         composer=composer,
         windows=windows,
         events=events,
+        info=info,
         healths=lambda: composer.healths,
         storage=lambda: figures.storage(keeper.limits),
     )

@@ -21,6 +21,7 @@ from bus.series import Series, to_key
 from services.aggregator.broadcast import WindowVoice
 from services.aggregator.history import History, Past
 from services.aggregator.live import LiveComposer
+from services.aggregator.records import Info
 from services.aggregator.rings import Rings
 from services.aggregator.selection import Selection, selection
 from services.aggregator.standing import Query
@@ -49,6 +50,7 @@ class Answers:
     composer: LiveComposer
     windows: WindowVoice
     events: Callable[[int, int, str, int], Awaitable[list[Event]]]  # (start, end], kind, limit
+    info: Callable[[str], Awaitable[list[Info]]]  # subject
     healths: Callable[[], list[Health]]
     storage: Callable[[], Awaitable[pb.StorageResponse]]
 
@@ -167,6 +169,13 @@ class MetricsApi(MetricsServiceServicer):
         limit = min(request.limit or MAX_EVENTS, MAX_EVENTS)
         events = await self._of.events(request.start_us, request.end_us or wall_us(), request.kind, limit)
         return pb.ListEventsResponse(events=events)
+
+    async def ListInfo(
+        self, request: pb.ListInfoRequest, context: "Context[pb.ListInfoRequest, pb.ListInfoResponse]"
+    ) -> pb.ListInfoResponse:
+        self._of.look()
+        found = await self._of.info(request.subject)
+        return pb.ListInfoResponse(info=[pb.InfoValue(**info._asdict()) for info in found])
 
     async def ListHealth(
         self, request: pb.ListHealthRequest, context: "Context[pb.ListHealthRequest, pb.ListHealthResponse]"

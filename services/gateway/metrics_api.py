@@ -59,6 +59,7 @@ class MetricsApi:
             web.get("/api/v1/query_instant", self.query_instant),
             web.get("/api/v1/backfill", self.backfill),
             web.get("/api/v1/events", self.events),
+            web.get("/api/v1/info", self.info),
             web.get("/api/v1/health", self.health),
             web.get("/api/v1/storage", self.storage),
             web.get("/metrics", self.metrics),
@@ -131,6 +132,11 @@ class MetricsApi:
             limit=params.integer("limit", 1000, 1, 10_000),
         )
         return json_response(to_plain(await self._ask.ListEvents(asked, timeout=TIMEOUT_S)))
+
+    async def info(self, request: web.Request) -> web.Response:
+        """What things are and since when; `subject` narrows it: one, or with a trailing `*` all that begin so."""
+        subject = Params(request, ("subject",)).text("subject", "")
+        return json_response(to_plain(await self._ask.ListInfo(pb.ListInfoRequest(subject=subject), timeout=TIMEOUT_S)))
 
     async def health(self, request: web.Request) -> web.Response:
         """The newest health of every service, and the name of this machine for the page's title."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from wfmonitor.v1.event_pb2 import Event
 
-from services.aggregator.records import DAY_US, Info, Records
+from services.aggregator.records import DAY_US, Info, Records, with_news
 from tests.aggregator.blocks import T0, open_store
 
 
@@ -48,3 +48,29 @@ async def test_info_is_written_when_it_changes(tmp_path: Path) -> None:
     ]
     assert [info.value for info in await records.history("gpu:0", "driver")] == ["570", "580"]
     store.close()
+
+
+def told(number: int, time_us: int, kind: str = "model_info", **attributes: str) -> Event:
+    return Event(id=f"{number:08}", kind=kind, time_us=time_us, source="model:m", attributes=attributes)
+
+
+async def test_what_events_say_of_a_model_is_kept_with_the_time_of_its_change(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    records = Records(store)
+    await records.keep([told(1, T0, quantisation="Q4_K_M", port="8080", runtime="llama.cpp")])
+    await records.keep([told(2, T0 + 1, "model_load", quantisation="Q8_0", load_ms="900", runtime="llama.cpp")])
+    await records.keep([event(3, T0 + 2)])
+    quantisation, runtime = Info("model:m", "quantisation", "Q8_0", T0 + 1), Info("model:m", "runtime", "llama.cpp", T0)
+    assert await records.info("model:*") == await records.info("") == [quantisation, runtime]
+    assert await records.info("model:") == await records.info("gpu:*") == []
+    assert [info.value for info in await records.history("model:m", "quantisation")] == ["Q4_K_M", "Q8_0"]
+    store.close()
+
+
+def test_what_is_not_kept_yet_is_told_all_the_same() -> None:
+    kept = [Info("model:m", "quantisation", "Q4_K_M", T0)]
+    news = [told(1, T0 - 1, quantisation="Q2_K"), told(2, T0 + 1, quantisation="Q8_0"), told(3, T0 + 2, version="b1")]
+    expected = [Info("model:m", "quantisation", "Q8_0", T0 + 1), Info("model:m", "version", "b1", T0 + 2)]
+    assert with_news(kept, news, "model:*") == with_news(kept, news, "model:m") == expected
+    assert with_news(kept, news, "gpu:0") == kept
+    assert with_news(kept, [told(4, T0 + 3, quantisation="Q4_K_M")], "") == kept

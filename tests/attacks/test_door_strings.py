@@ -21,6 +21,7 @@ READS = {
     "/api/v1/series": ("class", "metric"), "/api/v1/describe": ("metric",), "/api/v1/settings": ("prefix",),
     "/api/v1/query_range": ("metric", "source", "label", "stat", "start_us", "step_us"),
     "/api/v1/events": ("kind", "limit"),
+    "/api/v1/info": ("subject",),
     "/api/v1/query_instant": ("metric", "source", "stat", "window", "time_us"), "/api/v1/audit": ("after", "limit"),
     "/api/v1/settings/changes": ("key",), "/api/v1/backfill": ("seconds",),
 }  # fmt: skip

@@ -1,8 +1,10 @@
 /** The numbers beside a lane and the evidence for a mark: what they compare with, and what they say where nothing is measured. */
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
-import {evidenceWords} from '../../dashboard/panels/energy-words.js';
-import {firstTokenCell, rateCell, servingWords, vramCell} from '../../dashboard/panels/model-numbers.js';
+import {Facts} from '../../dashboard/facts.js';
+import {contextSize} from '../../dashboard/format.js';
+import {evidenceWords, laneWords} from '../../dashboard/panels/energy-words.js';
+import {contextCell, firstTokenCell, lastUsed, rateCell, servingWords, vramCell} from '../../dashboard/panels/model-numbers.js';
 
 const plain = (/** @type {string} */ text) => text.replaceAll('\u00a0', ' ');
 const lane = (/** @type {any} */ more = {}) => /** @type {any} */ ({model: 'm', state: 'flowing', tps: 18, last_rate: 24, last_us: 0, ttft_ms: NaN, waiting_ms: NaN, ...more});
@@ -28,6 +30,39 @@ test('a model that holds memory and does nothing is pointed out', () => {
     assert.equal(vramCell(quiet, 3 * 2 ** 30, 1, 1e15 + 60e6).below, 'all on GPU');
     assert.equal(vramCell(lane({last_us: 1e15}), 3 * 2 ** 30, 0.5, 1e15 + 20 * 60e6).below, '50 % on GPU');
     assert.match(vramCell(quiet, NaN, NaN, 1e15).absent ?? '', /does not tell/);
+});
+
+test('a model that worked before the page was open is known by its newest request', () => {
+    const record = /** @type {any} */ ({start_us: 5e6, e2e_ms: 2000});
+    assert.equal(lastUsed(lane({last_us: NaN}), [record]), 7e6);
+    assert.equal(lastUsed(lane({last_us: 9e6}), [record]), 9e6);
+    assert.ok(Number.isNaN(lastUsed(lane({last_us: NaN}), [])));
+});
+
+test('a context is told by its fill and its size, as far as the runtime tells them', () => {
+    assert.deepEqual([512, 2048, 16384, 131072, 1048576, 6144].map(contextSize), ['512', '2k', '16k', '128k', '1M', '6k']);
+    assert.equal(contextCell(0.41, 0.9, 16384).below, '6,717 of 16k');
+    assert.equal(contextCell(0.41, NaN, NaN).below, 'of its context');
+    assert.equal(contextCell(NaN, 0.9, 16384).below, 'of its cache, 16k each');
+    assert.deepEqual([contextCell(NaN, NaN, 16384).rest, contextCell(NaN, NaN, NaN).rest], ['of 16k', '']);
+    assert.match(contextCell(NaN, NaN, NaN).absent ?? '', /does not tell/);
+});
+
+test('beside a lane stand its runtime and its quantisation, as they were told last', async () => {
+    const events = /** @type {any} */ (Object.assign(new EventTarget(), {all: []}));
+    /** @type {Record<string, any>} */
+    const heard = {};
+    const bridge = /** @type {any} */ ({on: (/** @type {string} */ name, /** @type {any} */ hear) => { heard[name] = hear; }, latest: {one: () => NaN, keys: []}});
+    const info = [['runtime', 'llama.cpp'], ['quantisation', 'Q4_K_M'], ['context_length', '16384']].map(([name, value]) => ({subject: 'model:m', name, value}));
+    const facts = new Facts(/** @type {any} */ ({ask: async () => ({info})}), bridge, events);
+    const context = /** @type {any} */ ({facts, bridge, requests: {of: () => []}});
+    assert.equal(laneWords(lane(), context).about, '');
+    await facts.load();
+    assert.equal(laneWords(lane(), context).about, 'llama.cpp, Q4_K_M');
+    assert.equal(facts.context('m'), 16384);
+    events.all.push({kind: 'model_load', source: 'model:m', time_us: 1, attributes: {quantisation: 'Q8_0'}});
+    events.dispatchEvent(new Event('change'));
+    assert.equal(laneWords(lane(), context).about, 'llama.cpp, Q8_0');
 });
 
 test('queue, batch and cache are told as far as they are measured, and no farther', () => {

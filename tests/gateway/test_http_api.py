@@ -90,6 +90,7 @@ async def test_every_address_answers_with_names_of_the_schema(page: Page) -> Non
     assert {one["service"] for one in health["services"]} >= {"collector", "aggregator", "gateway", "governance"}
     assert (await page.read("/api/v1/storage"))["tiers"][0]["name"] == "raw"
     assert "events" in await page.read("/api/v1/events")
+    assert (await page.read("/api/v1/info?subject=model:none"))["info"] == []
     assert (await page.read("/api/v1/audit"))["rows"]
     assert (await page.read("/api/v1/audit/verify"))["intact"] is True
     recorded = await page.read("/api/v1/recorded")

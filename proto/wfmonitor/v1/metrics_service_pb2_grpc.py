@@ -72,6 +72,11 @@ class MetricsServiceStub:
                 request_serializer=wfmonitor_dot_v1_dot_metrics__service__pb2.ListEventsRequest.SerializeToString,
                 response_deserializer=wfmonitor_dot_v1_dot_metrics__service__pb2.ListEventsResponse.FromString,
                 _registered_method=True)
+        self.ListInfo = channel.unary_unary(
+                '/wfmonitor.v1.MetricsService/ListInfo',
+                request_serializer=wfmonitor_dot_v1_dot_metrics__service__pb2.ListInfoRequest.SerializeToString,
+                response_deserializer=wfmonitor_dot_v1_dot_metrics__service__pb2.ListInfoResponse.FromString,
+                _registered_method=True)
         self.ListHealth = channel.unary_unary(
                 '/wfmonitor.v1.MetricsService/ListHealth',
                 request_serializer=wfmonitor_dot_v1_dot_metrics__service__pb2.ListHealthRequest.SerializeToString,
@@ -132,6 +137,12 @@ class MetricsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListInfo(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListHealth(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -181,6 +192,11 @@ def add_MetricsServiceServicer_to_server(servicer, server):
                     servicer.ListEvents,
                     request_deserializer=wfmonitor_dot_v1_dot_metrics__service__pb2.ListEventsRequest.FromString,
                     response_serializer=wfmonitor_dot_v1_dot_metrics__service__pb2.ListEventsResponse.SerializeToString,
+            ),
+            'ListInfo': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListInfo,
+                    request_deserializer=wfmonitor_dot_v1_dot_metrics__service__pb2.ListInfoRequest.FromString,
+                    response_serializer=wfmonitor_dot_v1_dot_metrics__service__pb2.ListInfoResponse.SerializeToString,
             ),
             'ListHealth': grpc.unary_unary_rpc_method_handler(
                     servicer.ListHealth,
@@ -383,6 +399,33 @@ class MetricsService:
             '/wfmonitor.v1.MetricsService/ListEvents',
             wfmonitor_dot_v1_dot_metrics__service__pb2.ListEventsRequest.SerializeToString,
             wfmonitor_dot_v1_dot_metrics__service__pb2.ListEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListInfo(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wfmonitor.v1.MetricsService/ListInfo',
+            wfmonitor_dot_v1_dot_metrics__service__pb2.ListInfoRequest.SerializeToString,
+            wfmonitor_dot_v1_dot_metrics__service__pb2.ListInfoResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -44,6 +44,7 @@ class MetricsServiceStub:
     Backfill: _grpc.UnaryStreamMultiCallable[_metrics_service_pb2.BackfillRequest, _live_pb2.LiveFrame]
     """the ring as key frames"""
     ListEvents: _grpc.UnaryUnaryMultiCallable[_metrics_service_pb2.ListEventsRequest, _metrics_service_pb2.ListEventsResponse]
+    ListInfo: _grpc.UnaryUnaryMultiCallable[_metrics_service_pb2.ListInfoRequest, _metrics_service_pb2.ListInfoResponse]
     ListHealth: _grpc.UnaryUnaryMultiCallable[_metrics_service_pb2.ListHealthRequest, _metrics_service_pb2.ListHealthResponse]
     Storage: _grpc.UnaryUnaryMultiCallable[_metrics_service_pb2.StorageRequest, _metrics_service_pb2.StorageResponse]
 
@@ -61,6 +62,7 @@ class MetricsServiceAsyncStub(MetricsServiceStub):
     Backfill: _aio.UnaryStreamMultiCallable[_metrics_service_pb2.BackfillRequest, _live_pb2.LiveFrame]  # type: ignore[assignment]
     """the ring as key frames"""
     ListEvents: _aio.UnaryUnaryMultiCallable[_metrics_service_pb2.ListEventsRequest, _metrics_service_pb2.ListEventsResponse]  # type: ignore[assignment]
+    ListInfo: _aio.UnaryUnaryMultiCallable[_metrics_service_pb2.ListInfoRequest, _metrics_service_pb2.ListInfoResponse]  # type: ignore[assignment]
     ListHealth: _aio.UnaryUnaryMultiCallable[_metrics_service_pb2.ListHealthRequest, _metrics_service_pb2.ListHealthResponse]  # type: ignore[assignment]
     Storage: _aio.UnaryUnaryMultiCallable[_metrics_service_pb2.StorageRequest, _metrics_service_pb2.StorageResponse]  # type: ignore[assignment]
 
@@ -117,6 +119,13 @@ class MetricsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _metrics_service_pb2.ListEventsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_metrics_service_pb2.ListEventsResponse, _abc.Awaitable[_metrics_service_pb2.ListEventsResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def ListInfo(
+        self,
+        request: _metrics_service_pb2.ListInfoRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_metrics_service_pb2.ListInfoResponse, _abc.Awaitable[_metrics_service_pb2.ListInfoResponse]]: ...
 
     @_abc_1.abstractmethod
     def ListHealth(
