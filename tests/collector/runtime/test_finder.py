@@ -62,9 +62,13 @@ def finder() -> Iterator[Finder]:
     made.stop()
 
 
+# At the ports that a test names alone: this machine may run one at a usual port.
+UNBOUND = tuple((kind, ()) for kind, _ in RUNTIMES)
+
+
 def test_server_that_is_no_runtime_is_asked_ever_more_rarely() -> None:
     with StandIn({}, disturbing) as server:
-        finder = Finder(RUNTIMES[:1], lambda now_s: (), lambda: [server.port], Told(), lambda: 2.0)
+        finder = Finder(UNBOUND[:1], lambda now_s: (), lambda: [server.port], Told(), lambda: 2.0)
         asked = []
         for now_s in range(0, 1200, 10):
             finder.look(float(now_s))
@@ -76,7 +80,7 @@ def test_server_that_is_no_runtime_is_asked_ever_more_rarely() -> None:
 
 def test_runtime_that_ended_may_come_again_at_once() -> None:
     with StandIn({"/v1/models": owned("me")}, disturbing) as runtime:
-        finder = Finder(RUNTIMES[6:7], lambda now_s: (), lambda: [runtime.port], Told(), lambda: 60.0)
+        finder = Finder(UNBOUND[6:7], lambda now_s: (), lambda: [runtime.port], Told(), lambda: 60.0)
         finder.look(0.0)
         (watch,) = finder.watches
         finder.look(10.0)

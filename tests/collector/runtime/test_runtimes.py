@@ -16,6 +16,7 @@ import pytest
 from services.collector.assembly import Assembly
 from services.collector.guard import Guard
 from services.collector.sampler import GpuShare, Machine
+from services.collector.samplers import runtimes
 from services.collector.samplers.runtimes import Runtimes
 from tests.collector.runtime.standin_runtime import Page, StandIn, never, recorded
 
@@ -48,8 +49,10 @@ Make = Callable[..., Runtimes]
 
 
 @pytest.fixture
-def make(heard: Heard, tmp_path: Path) -> Iterator[Make]:
+def make(heard: Heard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
     made: list[Runtimes] = []
+    # This machine may run one at a usual port.
+    monkeypatch.setattr(runtimes, "RUNTIMES", tuple((kind, ()) for kind, _ in runtimes.RUNTIMES))
 
     def sampler(*ports: int, gpu: GpuShare | None = None) -> Runtimes:
         settings: dict[str, object] = {
