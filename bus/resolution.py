@@ -19,6 +19,7 @@ DIGITS = {
     "interrupts/s": 0,
     # Rare ones are not rounded away: one counted between two readings is 10 a second at 10 Hz, 0.1 at the slowest.
     "faults/s": 1,
+    "events/s": 1,
     "packets/s": 1,
     "processes/s": 1,
     "requests/s": 1,

@@ -21,14 +21,27 @@ class Rates:
     def __init__(self) -> None:
         self._time_s = NAN
         self._counters: Sequence[float] = ()
+        self._still: list[float] | None = None
 
     def update(self, now_s: float, counters: Sequence[float]) -> list[float]:
         """The increase a second of each counter since the last call, in the counters' unit a second."""
         before, span = self._counters, now_s - self._time_s
-        self._counters, self._time_s = counters, now_s
+        self._counters, self._time_s, self._still = counters, now_s, None
         if len(before) != len(counters) or not span > 0:
             return [NAN] * len(counters)
         return [(new - old) / span if new >= old else NAN for new, old in zip(counters, before, strict=True)]
+
+    def stand_still(self, now_s: float) -> list[float]:
+        """As `update` with the counters of the last call: for a source whose text stayed the same.
+
+        The same list object as long as nothing but this was called.
+        """
+        if not now_s > self._time_s:
+            return [NAN] * len(self._counters)
+        self._time_s = now_s
+        if self._still is None:
+            self._still = [0.0 if counter == counter else NAN for counter in self._counters]
+        return self._still
 
 
 class Trail:

@@ -28,6 +28,7 @@ from services.collector.samplers.load import Load
 from services.collector.samplers.memory import Memory, MemoryTrend
 from services.collector.samplers.network import Network
 from services.collector.samplers.own_cost import OwnCost
+from services.collector.samplers.paging import Paging
 from services.collector.samplers.storage import Storage
 from tests.collector.recorded import read
 
@@ -131,13 +132,13 @@ def test_memory_agrees_with_psutil() -> None:
 
 
 def test_page_faults_are_at_least_those_of_one_program() -> None:
-    memory = Memory(HERE)
-    memory.read(100.0)
+    paging = Paging(HERE)
+    paging.read(100.0)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     held = mmap.mmap(-1, 16 << 20)
     for at in range(0, len(held), mmap.PAGESIZE):
         held[at] = 1
-    ours = read(memory, 110.0)["system.mem.faults_s"] * 10.0
+    ours = read(paging, 110.0)["system.mem.faults_s"] * 10.0
     taken = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
     held.close()
     assert taken > 0

@@ -12,7 +12,7 @@ from bus.catalogue import catalogue
 from services.collector.sampler import Absent, Machine
 from services.collector.samplers import SAMPLERS
 from services.collector.samplers.battery import Battery
-from services.collector.samplers.cpu import MOST_CORES_BY_STATE, SHOWN, Cpu, CpuClock
+from services.collector.samplers.cpu import MOST_CORES_BY_STATE, SHOWN, SOFT_KINDS, Cpu, CpuClock
 from services.collector.samplers.disk import Disk
 from services.collector.samplers.filesystem import Filesystem
 from services.collector.samplers.load import Load
@@ -131,12 +131,14 @@ def test_what_the_processor_is_switched_between(laptop: Recorded) -> None:
     laptop.change("proc/stat", "intr 417907", "intr 418007")
     laptop.change("proc/stat", "ctxt 673127", "ctxt 673377")
     laptop.change("proc/stat", "processes 4242", "processes 4245")
-    laptop.change("proc/stat", "softirq 600000", "softirq 600040")
+    laptop.change("proc/stat", "softirq 600000 0 1 2 3 4", "softirq 600040 0 21 2 3 24")
     found = read(cpu, 1.5)
     assert found["system.cpu.interrupts_s"] == 200.0
     assert found["system.cpu.context_switches_s"] == 500.0
     assert found["system.forks_s"] == 6.0
     assert found["system.cpu.softirqs_s"] == 80.0
+    kinds = {kind: found[f"system.cpu.softirq_kind_s[type={kind}]"] for kind in SOFT_KINDS}
+    assert {kind: rate for kind, rate in kinds.items() if rate} == {"timer": 40.0, "block": 40.0}
 
 
 def test_state_whose_count_goes_back_is_absent_and_the_others_stay(laptop: Recorded) -> None:
@@ -165,6 +167,13 @@ def test_kernel_that_does_not_tell_a_count_has_none(laptop: Recorded) -> None:
     found = read(cpu, 1.1)
     assert math.isnan(found["system.processes_blocked"])
     assert math.isnan(found["system.cpu.context_switches_s"])
+
+
+def test_software_interrupts_of_unknown_kinds_are_told_as_their_sum_only(laptop: Recorded) -> None:
+    laptop.change("proc/stat", "4 5 6 7 8 9", "4 5 6 7 8 9 10")
+    names = read(Cpu(laptop.machine), 1.0).keys()
+    assert "system.cpu.softirqs_s" in names
+    assert not any("softirq_kind" in name for name in names)
 
 
 def test_clock_is_the_mean_of_the_cores(laptop: Recorded) -> None:
@@ -212,15 +221,10 @@ def test_lines_that_come_and_go_in_meminfo_are_found_again(laptop: Recorded) -> 
     assert again["system.mem.slab_bytes"] == before["system.mem.slab_bytes"]
 
 
-def test_pages_that_come_and_go(laptop: Recorded) -> None:
-    memory = Memory(laptop.machine)
-    assert math.isnan(read(memory, 1.0)["system.mem.faults_s"])
-    laptop.write("proc/vmstat", "nr_free_pages 250000\npswpin 1010\npswpout 2000\npgfault 5500\npgmajfault 72\n")
-    found = read(memory, 2.0)
-    assert found["system.swap.in_bytes_s"] == 10 * 4096.0
-    assert found["system.swap.out_bytes_s"] == 0.0
-    assert found["system.mem.faults_s"] == 500.0
-    assert found["system.mem.major_faults_s"] == 2.0
+def test_lines_that_an_older_kernel_does_not_have_are_no_columns(laptop: Recorded) -> None:
+    assert "system.mem.locked_bytes" not in read(Memory(laptop.machine), 1.0)
+    laptop.change("proc/meminfo", "Dirty: ", "Mlocked:          4096 kB\nDirty: ")
+    assert read(Memory(laptop.machine), 1.0)["system.mem.locked_bytes"] == 4096 * 1024.0
 
 
 def test_swap(laptop: Recorded) -> None:
@@ -304,6 +308,43 @@ def test_requests_of_a_disk_and_how_long_they_took(laptop: Recorded) -> None:
     assert found["system.disk.queue_depth[device=nvme0n1]"] == pytest.approx(1.5)
     assert math.isnan(found["system.disk.read_latency_ms[device=sda]"]), "nothing was read, so nothing took any time"
     assert found["system.disk.queue_depth[device=sda]"] == 0.0
+
+
+def test_merges_discards_and_flushes_of_a_disk(laptop: Recorded) -> None:
+    disk = Disk(laptop.machine)
+    read(disk, 1.0)
+    laptop.change(
+        "proc/diskstats",
+        "40000 1000 2000000 9000 30000 2000 1000000 8000 0 12000 17000 0 0 0 0 0 0",
+        "40000 1003 2000000 9000 30000 2001 1000000 8000 0 12000 17000 5 0 800 6 2 9",
+    )
+    found = read(disk, 1.5)
+    figures = ("read_merges_s", "write_merges_s", "discards_s", "discard_bytes_s", "flushes_s", "flush_latency_ms")
+    assert [found[f"system.disk.{figure}[device=nvme0n1]"] for figure in figures] == [
+        6.0, 2.0, 10.0, 800 * 512 / 0.5, 4.0, 4.5,
+    ]  # fmt: skip
+    assert math.isnan(found["system.disk.flush_latency_ms[device=sda]"])
+
+
+def test_disk_of_an_older_kernel_has_no_discards_and_no_flushes(laptop: Recorded) -> None:
+    lines = (laptop.root / "proc/diskstats").read_text().splitlines()
+    laptop.write("proc/diskstats", "".join(" ".join(line.split()[:14]) + "\n" for line in lines))
+    disk = Disk(laptop.machine)
+    read(disk, 1.0)
+    found = read(disk, 1.1)
+    assert found["system.disk.reads_s[device=sda]"] == 0.0
+    assert not any("flush" in name or "discard" in name for name in found)
+
+
+def test_disks_that_stand_still_have_the_rates_of_what_did_not_change(laptop: Recorded) -> None:
+    disk = Disk(laptop.machine)
+    read(disk, 1.0)
+    laptop.change("proc/diskstats", "40000 1000 2000000", "40010 1000 2000000")
+    assert read(disk, 1.1)["system.disk.reads_s[device=nvme0n1]"] == pytest.approx(100.0)
+    for now_s in (1.2, 1.3):
+        assert read(disk, now_s)["system.disk.reads_s[device=nvme0n1]"] == 0.0
+    laptop.change("proc/diskstats", "40010 1000 2000000", "40020 1000 2000000")
+    assert read(disk, 1.5)["system.disk.reads_s[device=nvme0n1]"] == pytest.approx(50.0), "over the last span alone"
 
 
 def test_disk_that_is_pulled_and_put_back_makes_no_spike(laptop: Recorded) -> None:

@@ -17,6 +17,7 @@ from services.collector.samplers.load import Load
 from services.collector.samplers.memory import Memory, MemoryTrend
 from services.collector.samplers.network import Network
 from services.collector.samplers.own_cost import OwnCost
+from services.collector.samplers.paging import Paging
 from services.collector.samplers.power import Power
 from services.collector.samplers.process import Processes
 from services.collector.samplers.psi import Pressure, Stall
@@ -28,7 +29,7 @@ ENTRY_POINTS = "wfmonitor.samplers"
 
 SAMPLERS: dict[str, tuple[Factory, ...]] = {
     "cpu": (Cpu, CpuClock),
-    "memory": (Memory, MemoryTrend),
+    "memory": (Memory, Paging, MemoryTrend),
     "load": (Load,),
     "psi": (Stall, Pressure),
     "disk": (Disk,),

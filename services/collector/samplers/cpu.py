@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import sub
 from pathlib import Path
 
 from bus.series import Series
+from services.collector.named_numbers import NamedNumbers
 from services.collector.pinned import PinnedFile
 from services.collector.rates import Trail
 from services.collector.sampler import NAN, Absent, Machine
@@ -13,46 +15,52 @@ from services.collector.sampler import NAN, Absent, Machine
 # /proc/stat counts in 10 ms: shorter than this, a true 25 % swings between 0 and 60.
 AVERAGE_S = 0.1
 _STATES = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
+_IDLE, _IOWAIT, _STEAL = (_STATES.index(state) for state in ("idle", "iowait", "steal"))
 SHOWN = tuple(state for state in _STATES if state != "idle")
 # Seven columns a core: beyond these the table would be all of one machine's cores, and cost as much.
 MOST_CORES_BY_STATE = 16
-# Metric, and the line of /proc/stat whose first number it is.
+# Metric, and the name in /proc/stat before its number.
+_INTERRUPTS = ("system.cpu.interrupts_s", b"intr")
 _COUNTERS = (
-    ("system.cpu.interrupts_s", b"\nintr "),
-    ("system.cpu.softirqs_s", b"\nsoftirq "),
-    ("system.cpu.context_switches_s", b"\nctxt "),
-    ("system.forks_s", b"\nprocesses "),
+    ("system.cpu.context_switches_s", b"ctxt"),
+    ("system.forks_s", b"processes"),
+    ("system.cpu.softirqs_s", b"softirq"),
 )
-_LEVELS = (("system.processes_running", b"\nprocs_running "), ("system.processes_blocked", b"\nprocs_blocked "))
+_LEVELS = (("system.processes_running", b"procs_running"), ("system.processes_blocked", b"procs_blocked"))
+# What follows the sum in the line "softirq", in the kernel's order; it has added none since 2009.
+SOFT_KINDS = ("hi", "timer", "net_tx", "net_rx", "block", "irq_poll", "tasklet", "sched", "hrtimer", "rcu")
 _TICK_US = 10_000  # USER_HZ is 100 on every Linux
 
 
-def parse_stat(data: bytes) -> list[list[int]]:
-    """Jiffies by `_STATES` of each cpu line of /proc/stat: all cores together first, then one a core.
-
-    user and nice already hold what guests used.
-    """
-    end = data.find(b"\nintr")
-    return [list(map(int, line.split(None, 9)[1:9])) for line in data[:end].split(b"\n")]
-
-
-def core_names(data: bytes) -> list[str]:
-    """The numbers of the cores in /proc/stat, in its order."""
-    lines = data[: data.find(b"\nintr")].split(b"\n")[1:]
-    return [line.split(None, 1)[0].removeprefix(b"cpu").decode() for line in lines]
-
-
-def counter(data: bytes, name: bytes) -> float:
-    """The first number of a line, e.g. `counter(data, b"\\nctxt ")`; NaN where there is no such line."""
-    start = data.find(name)
-    if start < 0:
-        return NAN
-    start += len(name)
-    return float(data[start : start + 24].split(None, 1)[0])
+def core_numbers(names: Sequence[bytes]) -> list[str]:
+    """The numbers of the cores, from the names of the lines of /proc/stat; the first line is all of them together."""
+    return [name.removeprefix(b"cpu").decode() for name in names[1:]]
 
 
 def _share(busy: float, total: float) -> float:
     return min(100.0 * busy / total, 100.0) if total > 0 and busy >= 0 else NAN
+
+
+class Times:
+    """Jiffies by `_STATES` of each line of cores of /proc/stat: all together first, then one a core.
+
+    user and nice already hold what guests used.
+    """
+
+    def __init__(self) -> None:
+        self.names: list[bytes] = []
+        """Of the lines at the last reading: b"cpu", b"cpu0" … The same list while no core went or came."""
+        self.width = 0
+        """Numbers a line; `_STATES` are the first of them."""
+
+    def read(self, lines: bytes) -> list[float]:
+        """The numbers of all lines, flat, `width` of each."""
+        words = lines.split()
+        if not self.width or words[:: self.width + 1] != self.names:
+            self.names = [line.split(None, 1)[0] for line in lines.split(b"\n")]
+            self.width = len(words) // len(self.names) - 1
+        del words[:: self.width + 1]
+        return list(map(float, words))
 
 
 class Cpu:
@@ -68,22 +76,31 @@ class Cpu:
         self._stat = _open_stat(machine)
         self._usage = _root_usage(machine.sys)
         data = self._stat.read()
-        self._usage_holds_steal = self._usage is not None and _holds_steal(self._usage, parse_stat(data)[0])
+        soft = data[data.rfind(b"\nsoftirq ") :].split()
+        self._kinds = SOFT_KINDS if len(soft) == 2 + len(SOFT_KINDS) else ()
+        counts = dict.fromkeys((name for _, name in (*_LEVELS, *_COUNTERS)), 1) | {b"softirq": 1 + len(self._kinds)}
+        self._named = NamedNumbers(counts)
+        self._times = Times()
+        times = self._times.read(data[: data.find(b"\nintr ")])
+        self._usage_holds_steal = self._usage is not None and _holds_steal(self._usage, times)
+        self._names: list[bytes] = []
         self._columns: tuple[Series, ...] = ()
-        self._lines = 0
-        self._name(core_names(data))
+        self._states_of = 0
+        self._name()
         self._trail = Trail(AVERAGE_S)
 
-    def _name(self, cores: list[str]) -> None:
-        self._lines = 1 + len(cores)
-        self._states_of = self._lines if len(cores) <= MOST_CORES_BY_STATE else 1
-        core_labels = [("core", core) for core in cores]
-        columns = [Series("system.cpu.percent", "system")]
-        columns += [Series("system.cpu.core_percent", "system", (core,)) for core in core_labels]
+    def _name(self) -> None:
+        self._names = self._times.names
+        cores = [("core", core) for core in core_numbers(self._names)]
+        self._states_of = len(self._names) if len(cores) <= MOST_CORES_BY_STATE else 1
+        columns = [Series(metric, "system") for metric, _ in _LEVELS]
+        columns += [Series(metric, "system") for metric, _ in (_INTERRUPTS, *_COUNTERS)]
+        columns += [Series("system.cpu.softirq_kind_s", "system", (("type", kind),)) for kind in self._kinds]
+        columns += [Series("system.cpu.percent", "system")]
+        columns += [Series("system.cpu.core_percent", "system", (core,)) for core in cores]
         columns += [Series("system.cpu.state_percent", "system", (("state", state),)) for state in SHOWN]
-        for core in core_labels[: self._states_of - 1]:
+        for core in cores[: self._states_of - 1]:
             columns += [Series("system.cpu.core_state_percent", "system", (core, ("state", state))) for state in SHOWN]
-        columns += [Series(metric, "system") for metric, _ in (*_COUNTERS, *_LEVELS)]
         self._columns = tuple(columns)
 
     def columns(self) -> tuple[Series, ...]:
@@ -91,38 +108,46 @@ class Cpu:
 
     def read(self, now_s: float) -> list[float]:
         data = self._stat.read()
-        times = parse_stat(data)
-        if len(times) != self._lines:  # a core went off or came on
-            self._name(core_names(data))
-        reading: list[float] = [counter(data, name) for _, name in _COUNTERS]
+        cores_end = data.find(b"\nintr ")
+        times = self._times.read(data[:cores_end])
+        if self._times.names is not self._names:  # a core went off or came on
+            self._name()
+            self._trail = Trail(AVERAGE_S)
+        start = cores_end + 6
+        counters_from = data.index(b"\n", start)  # past a count for each of some hundred sources, most of them 0
+        levels_and_counters = self._named.read(data[counters_from:])
+        levels = levels_and_counters[: len(_LEVELS)]
+        interrupts = float(data[start : start + 24].split(None, 1)[0])
+        counters = [interrupts, *levels_and_counters[len(_LEVELS) :]]
         if self._usage is not None:
-            steal_us = 0 if self._usage_holds_steal else times[0][7] * _TICK_US
-            reading.append(usage_us(self._usage.read()) + steal_us)
-        for row in times:
-            reading += row
-        levels = [counter(data, name) for _, name in _LEVELS]
-        found = self._trail.update(now_s, reading)
+            steal_us = 0 if self._usage_holds_steal else times[_STEAL] * _TICK_US
+            times.append(usage_us(self._usage.read()) + steal_us)
+        found = self._trail.update(now_s, counters + times)
         if found is None:
-            return [NAN] * (len(self._columns) - len(levels)) + levels
+            return levels + [NAN] * (len(self._columns) - len(levels))
         span_s, before = found
-        changes = [new - old for new, old in zip(reading, before, strict=True)]
-        at = len(reading) - 8 * len(times)
+        rates = [(new - old) / span_s if new >= old else NAN for new, old in zip(counters, before, strict=False)]
+        changes = list(map(sub, times, before[len(counters) :]))
+        busy, states = self._shares(changes)
+        if self._usage is not None:  # µs instead of 10 ms steps
+            busy[0] = _share(changes[-1], span_s * 1e6 * (len(self._names) - 1))
+        return levels + rates + busy + states
+
+    def _shares(self, changes: list[float]) -> tuple[list[float], list[float]]:
+        """(share in use of each line of cores, shares of the lines' states in the order of the columns)."""
         busy: list[float] = []
         states: list[float] = []
-        for line in range(len(times)):
-            spent = changes[at : at + 8]
-            at += 8
+        width, count = self._times.width, len(_STATES)
+        for line in range(len(self._names)):
+            spent = changes[line * width : line * width + count]
             total = sum(spent)
             # In use is all but idle and iowait; stolen time is in use, by others.
-            busy.append(_share(total - spent[3] - spent[4], total))
+            busy.append(_share(total - spent[_IDLE] - spent[_IOWAIT], total))
             if line < self._states_of:
-                del spent[3]
+                del spent[_IDLE]
                 # A state whose count went back (the kernel's iowait does) is absent for that span.
                 states += [min(100.0 * time / total, 100.0) if time >= 0 < total else NAN for time in spent]
-        if self._usage is not None:  # µs instead of 10 ms steps
-            busy[0] = _share(changes[len(_COUNTERS)], span_s * 1e6 * (len(times) - 1))
-        rates = [change / span_s if change >= 0 else NAN for change in changes[: len(_COUNTERS)]]
-        return [*busy, *states, *rates, *levels]
+        return busy, states
 
 
 class CpuClock:
@@ -167,9 +192,9 @@ def _root_usage(sys: Path) -> PinnedFile | None:
     return None
 
 
-def _holds_steal(usage: PinnedFile, times: Sequence[int]) -> bool:
+def _holds_steal(usage: PinnedFile, times: Sequence[float]) -> bool:
     """Kernels differ in whether the root's usage counts stolen time: the nearer sum tells."""
-    user, nice, system, _idle, _iowait, irq, softirq, steal = times
+    user, nice, system, _idle, _iowait, irq, softirq, steal = times[: len(_STATES)]
     without = (user + nice + system + irq + softirq) * _TICK_US
     measured = usage_us(usage.read())
     return abs(measured - without - steal * _TICK_US) < abs(measured - without)

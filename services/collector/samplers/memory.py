@@ -1,20 +1,24 @@
-"""Memory and swap, from /proc/meminfo and /proc/vmstat (CONTRACTS §1)."""
+"""Memory and swap: what it holds now, of /proc/meminfo (CONTRACTS §1). How pages come and go: paging.py."""
 
 from __future__ import annotations
 
-import os
+from collections.abc import Iterable, Sequence
 
 from bus.series import Series
+from services.collector.named_numbers import NamedNumbers
 from services.collector.pinned import PinnedFile
-from services.collector.rates import Rates
 from services.collector.sampler import NAN, Absent, Machine
 
-# Metric, and its line of /proc/meminfo.
-_SIZES = (
+# Metric, and its line of /proc/meminfo. Of these the share in use and the cache are made.
+_BASE = (
     ("system.mem.available_bytes", b"MemAvailable:"),
-    ("system.mem.free_bytes", b"MemFree:"),
     ("system.mem.cached_bytes", b"Cached:"),
     ("system.mem.buffers_bytes", b"Buffers:"),
+    ("system.mem.slab_reclaimable_bytes", b"SReclaimable:"),
+)
+# Those that kernels without a feature, or older ones, do not have are left out.
+_SIZES = (
+    ("system.mem.free_bytes", b"MemFree:"),
     ("system.mem.dirty_bytes", b"Dirty:"),
     ("system.mem.writeback_bytes", b"Writeback:"),
     ("system.mem.slab_bytes", b"Slab:"),
@@ -23,65 +27,56 @@ _SIZES = (
     ("system.mem.mapped_bytes", b"Mapped:"),
     ("system.mem.page_table_bytes", b"PageTables:"),
     ("system.mem.committed_bytes", b"Committed_AS:"),
+    ("system.mem.active_anonymous_bytes", b"Active(anon):"),
+    ("system.mem.inactive_anonymous_bytes", b"Inactive(anon):"),
+    ("system.mem.active_file_bytes", b"Active(file):"),
+    ("system.mem.inactive_file_bytes", b"Inactive(file):"),
+    ("system.mem.unevictable_bytes", b"Unevictable:"),
+    ("system.mem.locked_bytes", b"Mlocked:"),
+    ("system.mem.anonymous_huge_bytes", b"AnonHugePages:"),
+    ("system.mem.file_huge_bytes", b"FileHugePages:"),
+    ("system.swap.cached_bytes", b"SwapCached:"),
 )
-# Metric, its line of /proc/vmstat, and whether it counts pages that become bytes.
-_FLOWS = (
-    ("system.swap.in_bytes_s", b"\npswpin ", True),
-    ("system.swap.out_bytes_s", b"\npswpout ", True),
-    ("system.mem.faults_s", b"\npgfault ", False),
-    ("system.mem.major_faults_s", b"\npgmajfault ", False),
+# Those that change slowly, or with a setting only.
+_SLOW_SIZES = (
+    ("system.mem.total_bytes", b"MemTotal:"),
+    ("system.mem.kernel_stack_bytes", b"KernelStack:"),
+    ("system.mem.per_cpu_bytes", b"Percpu:"),
+    ("system.mem.slab_unreclaimable_bytes", b"SUnreclaim:"),
+    ("system.mem.vmalloc_bytes", b"VmallocUsed:"),
+    ("system.mem.shared_huge_bytes", b"ShmemHugePages:"),
+    ("system.mem.reserved_huge_bytes", b"Hugetlb:"),
+    ("system.mem.balloon_bytes", b"Balloon:"),
+    ("system.mem.commit_limit_bytes", b"CommitLimit:"),
+    ("system.swap.compressed_bytes", b"Zswap:"),
+    ("system.swap.before_compression_bytes", b"Zswapped:"),
 )
+_SWAP = (b"SwapTotal:", b"SwapFree:")
+_KIB = 1024.0
 
 
 class Meminfo:
-    """/proc/meminfo, cut into words once a reading; where a line stands is looked up only when lines moved."""
+    """Lines of /proc/meminfo, in bytes."""
 
-    def __init__(self, machine: Machine, names: tuple[bytes, ...]) -> None:
-        self._file = _open(machine, "meminfo")
-        self._names = names
-        self._places: list[tuple[int, bytes]] = []
-        self._cuts = 0
+    def __init__(self, machine: Machine, needed: Sequence[bytes], sizes: Iterable[tuple[str, bytes]]) -> None:
+        """`needed` lines come first; of `sizes` (metric, line) those follow that the kernel tells."""
+        try:
+            self._file = PinnedFile(machine.proc / "meminfo", 8192)
+        except OSError as error:
+            raise Absent(f"{machine.proc}/meminfo: {error.strerror}") from error
+        lines = {line.split(None, 1)[0] for line in self._file.read().splitlines()}
+        told = [(metric, line) for metric, line in sizes if line in lines]
+        self.columns = tuple(Series(metric, "system") for metric, _ in told)
+        """Of the sizes that are told."""
+        self._numbers = NamedNumbers(dict.fromkeys((*needed, *(line for _, line in told)), 1))
 
     def read(self) -> list[float]:
-        """The lines asked for, in bytes; NaN where the kernel has none."""
-        data = self._file.read()
-        if self._cuts:
-            words = data.split(None, self._cuts)
-            found = [_bytes(words, place, name) for place, name in self._places]
-            if None not in found:
-                return found  # type: ignore[return-value]
-        words = data.split()
-        self._places = [(words.index(name) if name in words else -1, name) for name in self._names]
-        # One more than the last number, so that the rest of the file stays one piece.
-        self._cuts = max(place for place, _ in self._places) + 2
-        return [number if (number := _bytes(words, *at)) is not None else NAN for at in self._places]
-
-
-def _bytes(words: list[bytes], place: int, name: bytes) -> float | None:
-    """The number after a name; NaN where the name is nowhere, None where another stands in its place."""
-    if place < 0:
-        return NAN
-    return float(words[place + 1]) * 1024.0 if place + 1 < len(words) and words[place] == name else None
-
-
-def counter(data: bytes, name: bytes) -> float:
-    """A line of /proc/vmstat, e.g. `counter(data, b"\\npswpin ")`; NaN where there is none."""
-    start = data.find(name)
-    if start < 0:
-        return NAN
-    start += len(name)
-    return float(data[start : data.index(b"\n", start)])
-
-
-def _open(machine: Machine, name: str) -> PinnedFile:
-    try:
-        return PinnedFile(machine.proc / name, 8192)
-    except OSError as error:
-        raise Absent(f"{machine.proc}/{name}: {error.strerror}") from error
+        """The needed, then one size a column; NaN for a line that is not there."""
+        return [kib * _KIB for kib in self._numbers.read(self._file.read())]
 
 
 class Memory:
-    """What memory is used for, and how fast pages come and go.
+    """What memory is used for.
 
     mem.percent and mem.used_bytes are what is not available without swapping, as the kernel estimates it.
     """
@@ -90,27 +85,20 @@ class Memory:
     group = "resource"
 
     def __init__(self, machine: Machine) -> None:
-        sizes = tuple(line for _, line in _SIZES)
-        self._meminfo = Meminfo(machine, (b"MemTotal:", b"SReclaimable:", *sizes))
-        self._vmstat = _open(machine, "vmstat")
-        page = float(os.sysconf("SC_PAGE_SIZE"))
-        self._flows = [(line, page if pages else 1.0) for _, line, pages in _FLOWS]
-        self._rates = Rates()
+        self._meminfo = Meminfo(machine, (b"MemTotal:", *(line for _, line in _BASE)), _SIZES)
         names = ("system.mem.percent", "system.mem.used_bytes", "system.mem.cache_bytes")
-        sampled = (*names, *(metric for metric, _ in _SIZES), *(metric for metric, _, _ in _FLOWS))
-        self._columns = tuple(Series(metric, "system") for metric in sampled)
+        sampled = (*names, *(metric for metric, _ in _BASE))
+        self._columns = (*(Series(metric, "system") for metric in sampled), *self._meminfo.columns)
 
     def columns(self) -> tuple[Series, ...]:
         return self._columns
 
     def read(self, now_s: float) -> list[float]:
-        total, reclaimable, *sizes = self._meminfo.read()
-        available, _, cached, buffers = sizes[:4]
+        total, *sizes = self._meminfo.read()
+        available, cached, buffers, reclaimable = sizes[: len(_BASE)]
         used = total - available
-        vmstat = self._vmstat.read()
-        flows = self._rates.update(now_s, [counter(vmstat, line) * unit for line, unit in self._flows])
         # The cache as `free` counts it: page cache, buffers and the slabs that can be given back.
-        return [100.0 * used / total, used, cached + buffers + reclaimable, *sizes, *flows]
+        return [100.0 * used / total, used, cached + buffers + reclaimable, *sizes]
 
 
 class MemoryTrend:
@@ -120,14 +108,14 @@ class MemoryTrend:
     group = "trend"
 
     def __init__(self, machine: Machine) -> None:
-        self._meminfo = Meminfo(machine, (b"MemTotal:", b"SwapTotal:", b"SwapFree:"))
-        sampled = ("mem.total_bytes", "swap.percent", "swap.used_bytes", "swap.total_bytes")
-        self._columns = tuple(Series(f"system.{field}", "system") for field in sampled)
+        self._meminfo = Meminfo(machine, _SWAP, _SLOW_SIZES)
+        sampled = ("swap.percent", "swap.used_bytes", "swap.total_bytes")
+        self._columns = (*(Series(f"system.{field}", "system") for field in sampled), *self._meminfo.columns)
 
     def columns(self) -> tuple[Series, ...]:
         return self._columns
 
     def read(self, now_s: float) -> list[float]:
-        total, swap, free = self._meminfo.read()
+        swap, free, *sizes = self._meminfo.read()
         used = swap - free
-        return [total, 100.0 * used / swap if swap > 0 else NAN, used, swap]
+        return [100.0 * used / swap if swap > 0 else NAN, used, swap, *sizes]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from operator import itemgetter
 
 from bus.series import Series
 from services.collector.pinned import PinnedFile
@@ -16,12 +17,13 @@ INNER = re.compile(
 )
 
 # Figure, and its place among the numbers of a line of /proc/net/dev.
-_FIGURES = tuple(
-    (f"{way}_{figure}_s", first + place)
-    for place, figure in enumerate(("bytes", "packets", "errors", "drops"))
-    for way, first in (("rx", 0), ("tx", 8))
-)
-_PLACES = tuple(place for _, place in _FIGURES)
+_FIGURES = (
+    ("rx_bytes_s", 0), ("rx_packets_s", 1), ("rx_errors_s", 2), ("rx_drops_s", 3),
+    ("rx_overruns_s", 4), ("rx_multicast_s", 7),
+    ("tx_bytes_s", 8), ("tx_packets_s", 9), ("tx_errors_s", 10), ("tx_drops_s", 11),
+    ("tx_overruns_s", 12), ("tx_carrier_errors_s", 14),
+)  # fmt: skip
+_pick = itemgetter(*(place for _, place in _FIGURES))
 
 
 def find_interfaces(lines: Sequence[bytes]) -> list[tuple[int, bytes]]:
@@ -37,7 +39,7 @@ def find_interfaces(lines: Sequence[bytes]) -> list[tuple[int, bytes]]:
 
 
 class Network:
-    """Eight figures an interface, and net.lo_bytes_s and net.lo_packets_s, of one reading of /proc/net/dev."""
+    """Twelve figures an interface, and net.lo_bytes_s and net.lo_packets_s, of one reading of /proc/net/dev."""
 
     name = "network"
     group = "resource"
@@ -51,12 +53,17 @@ class Network:
         self._lines = 0
         self._columns: tuple[Series, ...] = ()
         self._rates = Rates()
+        self._before = b""
 
     def columns(self) -> tuple[Series, ...]:
         return self._columns
 
     def read(self, now_s: float) -> list[float]:
-        lines = self._net_dev.read().splitlines()
+        data = self._net_dev.read()
+        if data == self._before:  # nothing was sent, nothing came
+            return self._rates.stand_still(now_s)
+        self._before = data
+        lines = data.splitlines()
         counters = self._counters(lines)
         if counters is None:  # an interface came or went, or the lines moved
             self._name(lines)
@@ -73,11 +80,9 @@ class Network:
             start = line.find(name)
             if start < 0 or line[:start].strip():
                 return None
-            fields = line[start + len(name) :].split(None, 12)
-            if name == b"lo:":  # what one sends another receives: one side is each byte once
-                counters += (int(fields[0]), int(fields[1]))
-            else:
-                counters += [int(fields[place]) for place in _PLACES]
+            fields = line[start + len(name) :].split()
+            # Of loopback, what one sends another receives: one side is each byte once.
+            counters += map(float, fields[:2] if name == b"lo:" else _pick(fields))
         return counters
 
     def _name(self, lines: list[bytes]) -> None:

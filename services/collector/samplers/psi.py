@@ -53,20 +53,21 @@ class Stall:
             Series(f"system.psi.{part}.{line}_percent", "system") for _, part, lines in files for line in lines
         )
         self._rates = Rates()
-        self._before = [b""] * len(files)
-        self._stalled_us: list[list[float]] = [[] for _ in files]
+        self._before: list[bytes] = []
 
     def columns(self) -> tuple[Series, ...]:
         return self._columns
 
     def read(self, now_s: float) -> list[float]:
-        stalled_us: list[float] = []
-        for i, (file, lines) in enumerate(self._files):
-            data = file.read()
-            if data != self._before[i]:  # where nothing waits, the text stays as it is
-                self._before[i] = data
-                self._stalled_us[i] = [parse_pressure(data, line, b"total") for line in lines]
-            stalled_us += self._stalled_us[i]
+        texts = [file.read() for file, _ in self._files]
+        if texts == self._before:  # where nothing waits, the texts stay as they are
+            return self._rates.stand_still(now_s)
+        self._before = texts
+        stalled_us = [
+            parse_pressure(data, line, b"total")
+            for data, (_, lines) in zip(texts, self._files, strict=True)
+            for line in lines
+        ]
         # The kernel brings its sums up to date at its own moments: a span may hold a little of the one before.
         return [min(rate / 1e4, 100.0) if rate == rate else rate for rate in self._rates.update(now_s, stalled_us)]
 
