@@ -90,6 +90,7 @@ export default {
                 attribute(row.children[0], 'aria-label', laneSentence(lane, context));
                 attribute(row.children[0], 'title', lane.model);
                 text(row.children[1], words.about);
+                attribute(row.children[1], 'title', words.about);
                 text(row.children[2], words.state);
                 attribute(row.children[2], 'class', `lane-state ${lane.state}`);
                 const badge = /** @type {HTMLElement} */ (row.children[3]);

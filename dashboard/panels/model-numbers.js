@@ -10,7 +10,7 @@ import {modelHeard} from './energy.js';
 
 /** @typedef {import('../context.js').Context} Context */
 /** @typedef {import('../types').LaneFigures} LaneFigures */
-/** `rest`: what is said behind "not measured". @typedef {{value: string, unit: string, below: string, rest?: string, dim?: boolean, held?: boolean, absent?: string, share?: number}} Cell */
+/** @typedef {{value: string, unit: string, below: string, dim?: boolean, held?: boolean, absent?: string, share?: number}} Cell */
 
 /** Fewer say little about the one in twenty. */
 const LEAST_FOR_P95 = 5;
@@ -20,8 +20,8 @@ const FRESH_US = 2e6;
 const IDLE_US = 5 * 60e6;
 const WHY_NO_SERVING = 'Its runtime does not tell. llama-server does with --metrics, vLLM, SGLang and text-generation-inference by themselves.';
 
-/** @param {string} why @param {string} [rest] what is known all the same @returns {Cell} */
-const absent = (why, rest = '') => ({value: '', unit: '', below: '', rest, absent: why});
+/** @param {string} why @param {string} [below] what is known all the same @returns {Cell} */
+const absent = (why, below = '') => ({value: '', unit: '', below, absent: why});
 
 /** Seconds with what matters: 0.94, 12.3 @param {number} ms */
 const seconds = (ms) => (ms / 1000).toFixed(ms < 9950 ? 2 : 1);
@@ -159,17 +159,18 @@ function serving(node, {said, absent: missing}) {
 }
 
 /** @param {HTMLElement} node @param {Cell} cell */
-function fill(node, {value, unit, below, rest = '', dim = false, held = false, absent: why, share = NaN}) {
+function fill(node, {value, unit, below, dim = false, held = false, absent: why, share = NaN}) {
     const [figure, words, meter] = node.children;
-    text(figure.children[0], value);
+    text(figure.children[0], why && below ? 'not measured' : value);
     text(figure.children[1], unit);
-    text(words, why ? `not measured${rest && ` ${rest}`}` : below);
+    text(words, why && !below ? 'not measured' : below);
     attribute(node, 'title', why ?? null);
     attribute(node, 'tabindex', why ? '0' : null);
-    attribute(node, 'aria-label', why ? `not measured. ${why}` : null);
+    attribute(node, 'aria-label', why ? `not measured${below && `, ${below}`}. ${why}` : null);
     node.classList.toggle('dim', dim);
     node.classList.toggle('held', held);
     node.classList.toggle('none', Boolean(why));
+    node.classList.toggle('partly', Boolean(why && below));
     const bar = /** @type {HTMLMeterElement} */ (meter);
     hide(bar, share !== share);
     if (share === share && bar.value !== share) bar.value = share;

@@ -11,6 +11,8 @@ const NEAR_US = 1e6;
 /** What took less of the time before the first token is no cause. */
 const MATTERS = 0.2, MATTERS_MS = 200;
 const LEAST_REST_MS = 20;
+/** Tokens at less than this share of the usual pace were slow. */
+const SLOW = 2 / 3;
 
 const value = (/** @type {number|null|undefined} */ one) => (one === null || one === undefined ? NaN : one);
 const known = (/** @type {number} */ one) => one === one;
@@ -49,8 +51,22 @@ export function phasesOf(record) {
     return found;
 }
 
-/** @param {RequestRecord} record @param {MonitorEvent[]} events @returns {{cost_ms: number, words: string}[]} */
-function causes(record, events) {
+/** The middle of what is measured; NaN of fewer than three. @param {number[]} values */
+function middleOf(values) {
+    const sorted = values.filter(known).sort((a, b) => a - b);
+    return sorted.length > 2 ? sorted[sorted.length >> 1] : NaN;
+}
+
+/** Tokens that came far slower than they usually do. @param {RequestRecord} record @param {RequestRecord[]} usual of its model @returns {{cost_ms: number, words: string}[]} */
+function paceCause(record, usual) {
+    const rate = rateOf(record), middle = middleOf(usual.map(rateOf)), answered_ms = value(record.e2e_ms) - value(record.ttft_ms);
+    const stalled_ms = record.stall.reduce((sum, {length_ms}) => sum + length_ms, 0), cost_ms = answered_ms * (1 - rate / middle) - stalled_ms;
+    if (!(rate < SLOW * middle) || !(cost_ms > MATTERS_MS)) return [];
+    return [{cost_ms, words: `Its tokens came at ${rate.toFixed(rate < 9.95 ? 1 : 0)} a second, usually at ${middle.toFixed(middle < 9.95 ? 1 : 0)}.`}];
+}
+
+/** @param {RequestRecord} record @param {MonitorEvent[]} events @param {RequestRecord[]} usual of its model @returns {{cost_ms: number, words: string}[]} */
+function causes(record, events, usual) {
     const ttft_ms = value(record.ttft_ms), before = known(ttft_ms) ? ` of the ${inSeconds(ttft_ms)} before the first token` : '';
     const prompt = value(record.prompt_tokens), tokens = prompt > 0 ? ` (${grouped(prompt)} tokens)` : '';
     const words = {
@@ -72,7 +88,7 @@ function causes(record, events) {
         const subject = stalls.length === 1 ? `The ${inSeconds(all_ms)} stall` : `The longest of ${stalls.length} stalls (${inSeconds(longest.length_ms)} of ${inSeconds(all_ms)})`;
         found.push({cost_ms: all_ms, words: `${subject} ${stallCause(record, longest, events)}.`});
     }
-    return found.sort((a, b) => b.cost_ms - a.cost_ms);
+    return [...found, ...paceCause(record, usual)].sort((a, b) => b.cost_ms - a.cost_ms);
 }
 
 /** @param {RequestRecord} record @param {{at_ms: number, length_ms: number}} stall @param {MonitorEvent[]} events */
@@ -84,10 +100,13 @@ function stallCause(record, stall, events) {
     return `coincides with a spike of ${spoken(spike.spike?.series?.metric ?? '')}${first ? ` (${processName(first)})` : ''}`;
 }
 
-/** At most two causes, the greater first. @param {RequestRecord} record @param {MonitorEvent[]} events */
-export function whyOf(record, events) {
+/** Whether anything held it up. @param {RequestRecord} record @param {MonitorEvent[]} events @param {RequestRecord[]} [usual] of its model */
+export const heldUp = (record, events, usual = []) => !record.error && record.finish_reason !== 'error' && causes(record, events, usual).length > 0;
+
+/** At most two causes, the greater first. @param {RequestRecord} record @param {MonitorEvent[]} events @param {RequestRecord[]} [usual] of its model */
+export function whyOf(record, events, usual = []) {
     if (record.error || record.finish_reason === 'error') return `It failed${record.error ? `: ${record.error}` : ''}${record.status >= 400 ? ` (HTTP ${record.status})` : ''}.`;
-    const found = causes(record, events).slice(0, 2);
+    const found = causes(record, events, usual).slice(0, 2);
     // What they are parts of is said once.
     if (found.length) return found.map(({words}, at) => (at ? words.replace(/ of the [^ ]+ before the first token/, '') : words)).join(' ');
     const out = value(record.output_tokens), rate = rateOf(record), ttft_ms = value(record.ttft_ms);
@@ -97,10 +116,7 @@ export function whyOf(record, events) {
 
 /** Which figure of a record is the farthest from usual for its model: 'ttft', 'rate', 'joules' or ''. @param {RequestRecord} record @param {RequestRecord[]} others of the model */
 export function worstOf(record, others) {
-    const middle = (/** @type {(one: RequestRecord) => number} */ of) => {
-        const sorted = others.map(of).filter(known).sort((a, b) => a - b);
-        return sorted.length > 2 ? sorted[sorted.length >> 1] : NaN;
-    };
+    const middle = (/** @type {(one: RequestRecord) => number} */ of) => middleOf(others.map(of));
     const ttft = (/** @type {RequestRecord} */ one) => value(one.ttft_ms), joules = (/** @type {RequestRecord} */ one) => value(one.joules);
     const ratios = {ttft: ttft(record) / middle(ttft), rate: middle(rateOf) / rateOf(record), joules: joules(record) / middle(joules)};
     const [name, ratio] = Object.entries(ratios).filter(([, one]) => known(one)).sort((a, b) => b[1] - a[1])[0] ?? ['', 0];

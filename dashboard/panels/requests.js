@@ -3,7 +3,8 @@ import {attribute, el, rows, text} from '../dom.js';
 import {NONE, clock, grouped, short} from '../format.js';
 import {modelHeard} from './energy.js';
 import {costWords, goodputWords, overTarget} from './request-terms.js';
-import {phasesOf, rateOf, whyOf, worstOf} from './request-why.js';
+import {besideOf, companyWords} from './request-company.js';
+import {heldUp, phasesOf, rateOf, whyOf, worstOf} from './request-why.js';
 import {sameSeconds} from './same-seconds.js';
 import {drawLine, roundUp, waterfall} from './waterfall.js';
 
@@ -54,8 +55,14 @@ export default {
             state.shadeTime(record ? [record.start_us, record.start_us + Number(record.e2e_ms || record.ttft_ms || 0) * 1000] : null);
             const bars = record ? waterfall(record) : null;
             fall.replaceChildren(...(bars ? [bars] : []));
-            if (record) void sameSeconds(context, record).then((lines) => bars?.lastElementChild?.before(...lines));
-            if (record) why.replaceChildren(el('strong', {}, 'Why was it slow? '), [whyOf(record, events.all), costWords(record, requests.terms)].filter(Boolean).join(' '));
+            const answer = (/** @type {number} */ cpu) => {
+                if (!record || record !== requests.selected) return;
+                const usual = requests.of(record.model), beside = besideOf(record, requests.all, requests.running, bridge.now_us());
+                const company = heldUp(record, events.all, usual) ? companyWords(cpu, beside) : '';
+                why.replaceChildren(el('strong', {}, 'Why was it slow? '), [whyOf(record, events.all, usual), company, costWords(record, requests.terms)].filter(Boolean).join(' '));
+            };
+            if (record) void sameSeconds(context, record).then(({rows: lines, cpu}) => { bars?.lastElementChild?.before(...lines); answer(cpu); });
+            why.replaceChildren();
             draw();
         };
         requests.addEventListener('change', () => { if (!state.paused) draw(); });

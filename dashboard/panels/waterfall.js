@@ -26,8 +26,8 @@ function shape(name, attributes) {
     return node;
 }
 
-/** @param {Phase} phase @param {number} full_ms @param {string} y @param {string} height */
-function bar({name, from_ms, to_ms}, full_ms, y, height) {
+/** @param {{name: string, from_ms: number, to_ms: number}} phase @param {number} full_ms @param {string} y @param {string} height */
+export function bar({name, from_ms, to_ms}, full_ms, y, height) {
     return shape('rect', {class: `phase ${name}`, x: `${(100 * from_ms) / full_ms}%`, width: `${Math.max(0.25, (100 * (to_ms - from_ms)) / full_ms)}%`, y, height});
 }
 

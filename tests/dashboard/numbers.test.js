@@ -44,7 +44,7 @@ test('a context is told by its fill and its size, as far as the runtime tells th
     assert.equal(contextCell(0.41, 0.9, 16384).below, '6,717 of 16k');
     assert.equal(contextCell(0.41, NaN, NaN).below, 'of its context');
     assert.equal(contextCell(NaN, 0.9, 16384).below, 'of its cache, 16k each');
-    assert.deepEqual([contextCell(NaN, NaN, 16384).rest, contextCell(NaN, NaN, NaN).rest], ['of 16k', '']);
+    assert.deepEqual([contextCell(NaN, NaN, 16384).below, contextCell(NaN, NaN, NaN).below], ['of 16k', '']);
     assert.match(contextCell(NaN, NaN, NaN).absent ?? '', /does not tell/);
 });
 

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {firstTokenCell, rateCell} from '../../dashboard/panels/model-numbers.js';
-import {phasesOf, rateOf, whyOf, worstOf} from '../../dashboard/panels/request-why.js';
+import {besideOf, companyWords} from '../../dashboard/panels/request-company.js';
+import {heldUp, phasesOf, rateOf, whyOf, worstOf} from '../../dashboard/panels/request-why.js';
 import {runs} from '../../dashboard/panels/line-runs.js';
 import {shareRows} from '../../dashboard/panels/energy-days.js';
 import {costWords, goodputWords, metTargets, overTarget, termsOf} from '../../dashboard/panels/request-terms.js';
@@ -36,6 +37,19 @@ test('the answer names at most two causes, the greater first, and calls coincide
     const stalled = whyOf(record({load_ms: null, prefill_ms: 300, queue_ms: null, ttft_ms: 300, stall: [{at_ms: 22_800, length_ms: 900}]}), [/** @type {any} */ (spike)]);
     assert.match(stalled, /^The 0\.90\u00a0s stall coincides with a spike of CPU \(cc1plus/);
     assert.equal((said.match(/\.(?: |$)/g) ?? []).length, 2);
+});
+
+test('tokens that came slower than usual are a cause, and what that goes with is said', () => {
+    const usual = [40, 41, 42].map((tpot_ms) => record({tpot_ms}));
+    const slow = record({load_ms: null, queue_ms: null, prefill_ms: 300, ttft_ms: 300, tpot_ms: 100});
+    assert.equal(whyOf(slow, [], usual), 'Its tokens came at 10 a second, usually at 24. Reading the prompt (1,904 tokens) took 0.30\u00a0s.');
+    assert.equal(heldUp(slow, [], usual), true);
+    assert.match(whyOf(record({load_ms: null, queue_ms: null, prefill_ms: 100, ttft_ms: 100, tpot_ms: 45}), [], usual), /^Nothing held it up/);
+    const beside = besideOf(slow, [slow, record({id: 'b', start_us: 1e15 - 1e6, e2e_ms: 3000}), record({id: 'c', start_us: 1e15 + 25e6, e2e_ms: 10})], [{id: 'd', model: 'llama', begun_us: 1e15 + 20e6}], 1e15 + 60e6);
+    assert.deepEqual(beside.map(({model, from_ms, to_ms}) => [model, from_ms, to_ms]), [['qwen', 0, 2000], ['llama', 20_000, 24_000]]);
+    assert.equal(companyWords(98.6, beside), 'That coincides with a CPU that was 99\u00a0% busy and 2\u00a0other requests.');
+    assert.equal(companyWords(40, []), '');
+    assert.equal(companyWords(NaN, beside.slice(1)), 'That coincides with 1\u00a0other request.');
 });
 
 test('a fast request, a failed one', () => {
