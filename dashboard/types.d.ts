@@ -88,6 +88,8 @@ export interface TokenBurst {
     model: string;
     request_id: string;
     phase: number;
+    /** When its prompt was sent, in its first burst; 0: not told. */
+    sent_us?: number;
     times_us: number[];
     tokens: number[];
     entropy_bits: number[];

@@ -187,7 +187,7 @@ export function readHealthCountersEntry(pbf, end) {
 }
 
 export function readTokenBurst(pbf, end) {
-    const obj = {producer: "", model: "", request_id: "", times_us: [], boot_us: [], tokens: [], kinds: [], entropy_bits: [], entropy_low_bits: [], entropy_high_bits: [], certainty: [], phase: 0, request_bytes: 0};
+    const obj = {producer: "", model: "", request_id: "", times_us: [], boot_us: [], tokens: [], kinds: [], entropy_bits: [], entropy_low_bits: [], entropy_high_bits: [], certainty: [], phase: 0, request_bytes: 0, sent_us: 0};
     let field;
     while ((field = pbf.nextField(end))) {
         if (field === 1) obj.producer = pbf.readString();
@@ -203,6 +203,7 @@ export function readTokenBurst(pbf, end) {
         else if (field === 11) pbf.readPackedDouble(obj.certainty);
         else if (field === 12) obj.phase = pbf.readVarint();
         else if (field === 13) obj.request_bytes = pbf.readVarint();
+        else if (field === 14) obj.sent_us = pbf.readVarint(true);
     }
     return obj;
 }

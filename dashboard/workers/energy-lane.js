@@ -67,8 +67,9 @@ export class Lane {
         const known = this.running.get(burst.request_id);
         const request = known ?? {charge: null, flows: false, begun_us: NaN, first_us: NaN, tokens: 0};
         if (!known) this.running.set(burst.request_id, request);
-        if (burst.phase === Phase.PHASE_SENT && !known) {
-            request.charge = {from_us: burst.times_us[0] ?? now_us, to_us: NaN};
+        if (!known && (burst.phase === Phase.PHASE_SENT || burst.sent_us)) {
+            // Told a moment later than it was; a first token that came soon would seem to have come at once.
+            request.charge = {from_us: burst.sent_us || (burst.times_us[0] ?? now_us), to_us: NaN};
             request.begun_us = request.charge.from_us;
             this.charges.push(request.charge);
         }

@@ -77,7 +77,7 @@ export function healthFromJson(health) {
 function burstFromJson(burst) {
     const column = (/** @type {string} */ name) => (field(burst, name) ?? []).map((/** @type {any} */ one) => number(one, NaN));
     return {
-        model: String(burst.model ?? ''), request_id: String(field(burst, 'request_id') ?? ''), phase: enumeration(burst.phase, Phase),
+        model: String(burst.model ?? ''), request_id: String(field(burst, 'request_id') ?? ''), phase: enumeration(burst.phase, Phase), sent_us: number(field(burst, 'sent_us')),
         times_us: column('times_us'), tokens: column('tokens'), entropy_bits: column('entropy_bits'),
         entropy_low_bits: column('entropy_low_bits'), entropy_high_bits: column('entropy_high_bits'), certainty: column('certainty'),
     };

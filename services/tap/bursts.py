@@ -24,6 +24,7 @@ class _Waiting:
     model: str
     phase: Phase.ValueType
     request_bytes: int
+    sent_s: float
     groups: list[TokenGroup] = field(default_factory=list)
 
 
@@ -45,11 +46,15 @@ class Bursts:
         phase: Phase.ValueType,
         groups: list[TokenGroup],
         request_bytes: int = 0,
+        sent_s: float = math.nan,
     ) -> None:
-        """Have tokens, or a phase without tokens, published; `request_bytes` once a request, where it is known."""
+        """Have tokens, or a phase without tokens, published.
+
+        Once a request, where they are known: `request_bytes`, and when its prompt was sent (monotonic).
+        """
         waiting = self._waiting.get(request_id)
         if waiting is None:
-            self._waiting[request_id] = waiting = _Waiting(model, phase, request_bytes)
+            self._waiting[request_id] = waiting = _Waiting(model, phase, request_bytes, sent_s)
         waiting.phase = phase
         waiting.groups += groups
         if self._timer is None:
@@ -71,6 +76,8 @@ class Bursts:
             self.published += 1
             burst = burst_of(request_id, one.model, one.phase, one.groups, now_s, wall, boot)
             burst.request_bytes = one.request_bytes
+            if not math.isnan(one.sent_s):
+                burst.sent_us = wall - round((now_s - one.sent_s) * 1e6)
             self._publish(topics.token(one.model), burst)
 
 

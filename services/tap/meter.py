@@ -116,7 +116,7 @@ class Meter:
         self._builder = RecordBuilder(start)
         self._generation = generation
         figures.under_way[self.id] = self._builder
-        self._bursts.add(self.id, start.model, Phase.PHASE_SENT, [], self._request_bytes)
+        self._bursts.add(self.id, start.model, Phase.PHASE_SENT, [], self._request_bytes, time_s)
         if self._answer is None and self._disagreements is not None:
             self._answer = self._disagreements.begin(start.model, self._body)
 

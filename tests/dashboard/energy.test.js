@@ -101,6 +101,15 @@ test('charging is a step each 100 ms from the prompt, and the first token stops 
     assert.equal(waiting.waiting, null);
 });
 
+test('a first token that came soon is counted from the prompt, whether the two were told together or one late', () => {
+    const together = lane(burst([0.02, 0.03], {sent_us: at(0)}));
+    assert.equal(together.ttft_ms, 20);
+    assert.equal(together.charges.length, 1);
+    const late = lane(burst([], {phase: Phase.PHASE_SENT, sent_us: at(0), now: at(0.019)}));
+    late.take(burst([0.02]), at(0.03));
+    assert.equal(late.ttft_ms, 20);
+});
+
 test('a dot stands at the height of its entropy; a token without one has none', () => {
     const made = lane(burst([0, 0.1, 0.2], {entropy_bits: [0, NaN, 6]}));
     const found = dots(made, at(0.3), BOX);

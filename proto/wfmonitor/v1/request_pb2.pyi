@@ -78,6 +78,7 @@ class TokenBurst(_message.Message):
     CERTAINTY_FIELD_NUMBER: _builtins.int
     PHASE_FIELD_NUMBER: _builtins.int
     REQUEST_BYTES_FIELD_NUMBER: _builtins.int
+    SENT_US_FIELD_NUMBER: _builtins.int
     producer: _builtins.str
     """"tap" """
     model: _builtins.str
@@ -86,6 +87,8 @@ class TokenBurst(_message.Message):
     """where the request stands after these tokens"""
     request_bytes: _builtins.int
     """length of the request, in its first burst; 0: not known"""
+    sent_us: _builtins.int
+    """wall clock at which the prompt was sent, in its first burst; 0: not told"""
     @_builtins.property
     def times_us(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """wall clock of the arrival"""
@@ -128,10 +131,11 @@ class TokenBurst(_message.Message):
         certainty: _abc.Iterable[_builtins.float] | None = ...,
         phase: Global___Phase.ValueType = ...,
         request_bytes: _builtins.int = ...,
+        sent_us: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["boot_us", b"boot_us", "certainty", b"certainty", "entropy_bits", b"entropy_bits", "entropy_high_bits", b"entropy_high_bits", "entropy_low_bits", b"entropy_low_bits", "kinds", b"kinds", "model", b"model", "phase", b"phase", "producer", b"producer", "request_bytes", b"request_bytes", "request_id", b"request_id", "times_us", b"times_us", "tokens", b"tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["boot_us", b"boot_us", "certainty", b"certainty", "entropy_bits", b"entropy_bits", "entropy_high_bits", b"entropy_high_bits", "entropy_low_bits", b"entropy_low_bits", "kinds", b"kinds", "model", b"model", "phase", b"phase", "producer", b"producer", "request_bytes", b"request_bytes", "request_id", b"request_id", "sent_us", b"sent_us", "times_us", b"times_us", "tokens", b"tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
