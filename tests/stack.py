@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Self
 from xmlrpc.client import ServerProxy
 
+import psutil
 import zmq
 from google.protobuf.message import DecodeError
 from supervisor.xmlrpc import SupervisorTransport
@@ -29,7 +30,7 @@ from bus.keys import load_or_make
 from bus.supervision import LISTENER, SERVICES, render_supervisor_conf
 from bus.transport import endpoints
 
-START_S = 30.0
+START_S = 60.0
 
 
 def _die_with_parent() -> None:
@@ -191,13 +192,10 @@ class Stack:
         return f"http://127.0.0.1:{self.home.ports.page}{path}"
 
     def stop(self) -> None:
+        """kill -9 of all: what a test leaves is thrown away, and supervisord takes up to 6 s to see seven drain."""
         if self._supervisord is not None:
-            self._supervisord.terminate()
-            try:
-                self._supervisord.wait(15)
-            except subprocess.TimeoutExpired:
-                os.killpg(self._supervisord.pid, signal.SIGKILL)
-                self._supervisord.wait()
+            kill_family(self._supervisord.pid)
+            self._supervisord.wait()
             self._supervisord = None
         self.ear.close()
 
@@ -220,6 +218,27 @@ class Stack:
     ) -> None:
         self.stop()
         self.remove()
+
+
+def kill_family(pid: int) -> None:
+    """kill -9 of a process and all its descendants; returns when none runs any more."""
+    try:
+        parent = psutil.Process(pid)
+        family = [parent, *parent.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return
+    for process in family:  # the parent first: it starts no other
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    wait_until(lambda: not any(runs(process.pid) for process in family), 15, f"{family} to end")
+
+
+def runs(pid: int) -> bool:
+    """Whether a process lives. A zombie does not, and holds no lock: an orphan may wait long until init reaps it."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float, what: str) -> None:

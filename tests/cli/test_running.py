@@ -24,7 +24,7 @@ import pytest
 from bus.home import Home
 from bus.supervision import LISTENER, SERVICES
 from services.cli.supervisor import Supervisor
-from tests.stack import free_port_base, wait_until
+from tests.stack import free_port_base, kill_family, wait_until
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": ".:proto", "TERM": "xterm-256color"}
 
@@ -50,8 +50,8 @@ def temporary_home() -> Iterator[Home]:
         try:
             yield home
         finally:
-            if Supervisor(home).pid() is not None:
-                wfmon(home, "down")
+            if (pid := Supervisor(home).pid()) is not None:
+                kill_family(pid)
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +112,7 @@ def test_watch_prints_one_object_a_value_as_it_comes(running: Home) -> None:
     assert watching.stdout is not None
     seen = [json.loads(watching.stdout.readline()) for _ in range(20)]
     watching.send_signal(signal.SIGINT)
-    _, errors = watching.communicate(timeout=10)
+    _, errors = watching.communicate(timeout=60)
     assert watching.returncode == 130
     assert errors == b""
     assert {(value["metric"], value["stat"]) for value in seen} == {
@@ -134,7 +134,7 @@ def test_watch_ends_without_a_word_when_its_reader_goes(running: Home) -> None:
     assert watching.stderr is not None
     watching.stdout.readline()
     watching.stdout.close()
-    assert watching.wait(10) == 141
+    assert watching.wait(60) == 141
     assert watching.stderr.read() == b""
     watching.stderr.close()
 
@@ -152,13 +152,13 @@ def test_watch_goes_on_when_the_aggregator_is_killed_and_started_again(running: 
     while after["time_us"] < killed_us + 1_000_000:
         after = json.loads(watching.stdout.readline())
     watching.send_signal(signal.SIGINT)
-    _, errors = watching.communicate(timeout=10)
+    _, errors = watching.communicate(timeout=60)
     assert watching.returncode == 130
     assert errors.count(b"Waiting for it") <= 1
 
 
 def test_query_gives_the_same_rows_in_every_form(running: Home) -> None:
-    wait_until(lambda: bool(wfmon(running, "query", "system.mem.percent", "--last", "5s").strip()), 20, "recorded rows")
+    wait_until(lambda: bool(wfmon(running, "query", "system.mem.percent", "--last", "5s").strip()), 60, "recorded rows")
     [head, *lines] = wfmon(running, "query", "system.mem.percent", "--last", "5s", "--csv").splitlines()
     assert head == "time_us,metric,source,labels,value"
     assert len(lines) >= 2
@@ -220,7 +220,7 @@ def test_top_draws_this_machine_on_a_terminal_and_q_ends_it(running: Home) -> No
     drawing = subprocess.Popen(command(running, ["top"]), stdin=slave, stdout=slave, stderr=slave, env=ENVIRONMENT)
     os.close(slave)
     drawn = b""
-    deadline_s = time.monotonic() + 30
+    deadline_s = time.monotonic() + 60
     while not (b"CPU" in drawn and b"aggregator" in drawn) and time.monotonic() < deadline_s:
         if select.select([master], [], [], 1.0)[0]:
             drawn += os.read(master, 65536)
@@ -266,7 +266,7 @@ def test_up_in_the_foreground_tells_changes_and_stops_all_at_ctrl_c() -> None:
         supervisord = Supervisor(home).pid()
         assert supervisord is not None
         staying.send_signal(signal.SIGINT)
-        staying.communicate(timeout=30)
+        staying.communicate(timeout=60)
         assert staying.returncode == 130
         assert Supervisor(home).pid() is None
         assert not Path(f"/proc/{supervisord}").exists()

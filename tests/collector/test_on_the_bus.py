@@ -27,14 +27,8 @@ PROCESS_RATE = "collector.rate.resource_hz"
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    stack = Stack(services=("forwarder", "governance", "collector"))
-    stack.start(wait=False)
-    try:
-        stack.wait_ready("forwarder", "governance", "collector")
-        yield stack
-    finally:
-        stack.stop()
-        stack.remove()
+    with Stack(services=("forwarder", "governance", "collector")) as running:
+        yield running
 
 
 @pytest.fixture

@@ -27,11 +27,11 @@ def measure(bench: Bench) -> float:
     stack = stack_of(bench)
     ticket = api(stack, "ticket", {})["ticket"]
     url = stack.url(f"/ws?ticket={ticket}").replace("http:", "ws:")
-    return _p95_ms("tests.bench.harness.ws_client", url, str(bench.seconds(SPAN_S, 3.0)))
+    return _p95_ms("tests.bench.harness.ws_client", url, str(bench.seconds(SPAN_S, 1.0)))
 
 
 def bare(bench: Bench) -> float:
-    return _p95_ms("tests.bench.harness.bare_socket", "10", str(bench.seconds(SPAN_S, 3.0)))
+    return _p95_ms("tests.bench.harness.bare_socket", "10", str(bench.seconds(SPAN_S, 1.0)))
 
 
 FIGURE = Figure(

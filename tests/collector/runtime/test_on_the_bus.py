@@ -23,14 +23,8 @@ SOURCE = "model:llama3:8b-instruct"
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    stack = Stack(services=("forwarder", "governance", "collector"))
-    stack.start(wait=False)
-    try:
-        stack.wait_ready("forwarder", "governance", "collector")
-        yield stack
-    finally:
-        stack.stop()
-        stack.remove()
+    with Stack(services=("forwarder", "governance", "collector")) as running:
+        yield running
 
 
 def name_port(stack: Stack, port: int) -> None:
