@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from services.cli.errors import FAILED, INTERRUPTED, PIPE_CLOSED, USAGE, CliError
+from services.cli.options import add_home
 from services.cli.registry import COMMANDS
 
 DESCRIPTION = "The live heartbeat of this machine and its language models. Everything stays on it."
@@ -46,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def build(arguments: Sequence[str]) -> tuple[argparse.ArgumentParser, ModuleType | None]:
     """Return the parser and the module of the command that is called; the others' are not imported."""
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--home", metavar="DIR", default=argparse.SUPPRESS, help="folder of its data, keys and logs")
+    add_home(common)
     parser = argparse.ArgumentParser(prog="wfmon", description=DESCRIPTION)
     parser.add_argument("--home", metavar="DIR", default=None, help="folder of its data, keys and logs")
     parser.add_argument("--version", action=_Version)

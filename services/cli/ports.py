@@ -35,23 +35,36 @@ def is_free(port: int) -> bool:
 
 
 def holder(port: int) -> str:
-    """Return who listens on a port, as "python3 (pid 4711)"; another user's process cannot be named."""
+    """Return who has a port: who listens, as "python3 (pid 4711)", else whose connection goes out from it; another
+    user's process cannot be named.
+    """
     import psutil
 
     try:
         connections = psutil.net_connections(kind="tcp")
     except psutil.AccessDenied:  # macOS tells only root
         return "another process"
-    for connection in connections:
-        if connection.laddr and connection.laddr.port == port and connection.status == psutil.CONN_LISTEN:
-            if connection.pid is None:
-                break
-            try:
-                name = psutil.Process(connection.pid).name()
-            except psutil.Error:
-                name = "a process"
-            return f"{name} (pid {connection.pid})"
-    return "a process of another user"
+    found = [connection for connection in connections if connection.laddr and connection.laddr.port == port]
+    for connection in found:
+        if connection.status == psutil.CONN_LISTEN:
+            return _name(connection.pid)
+    if not found:
+        return "a process of another user"
+    # The system gives ports above its lowest ephemeral one to connections, and keeps them a minute beyond their end.
+    if found[0].status == psutil.CONN_TIME_WAIT:
+        return "a connection that has ended, for a minute at most"
+    return f"a connection of {_name(found[0].pid)}"
+
+
+def _name(pid: int | None) -> str:
+    import psutil
+
+    if pid is None:
+        return "a process of another user"
+    try:
+        return f"{psutil.Process(pid).name()} (pid {pid})"
+    except psutil.Error:
+        return f"a process (pid {pid})"
 
 
 def suggestion(base: int) -> int:

@@ -47,6 +47,8 @@ def parse(text: str) -> Selection:
     try:
         metric = catalogue().resolve(name, source=source).metric
     except UnknownMetric as error:
+        if _known(head):
+            raise ValueError(f'{last!r} is no statistic of "{head}"; known are: {" ".join(STATS)}') from None
         raise ValueError(str(error)) from None
     if unknown := [label for label, _ in labels if label not in metric.labels]:
         has = ", ".join(metric.labels) or "none"

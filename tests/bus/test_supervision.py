@@ -1,9 +1,12 @@
 """The configuration of supervisord."""
 
 import configparser
+import shlex
 from pathlib import Path
 
-from bus.home import REPOSITORY, Home
+import pytest
+
+from bus.home import REPOSITORY, Home, HomeError
 from bus.supervision import LISTENER, SERVICES, render_for_clone, render_supervisor_conf
 
 
@@ -19,3 +22,17 @@ def test_every_service_is_a_program_and_a_percent_sign_in_a_path_is_literal(tmp_
     assert conf.has_section(f"eventlistener:{LISTENER}")
     assert "50%%" in conf.get("supervisord", "logfile")
     assert not conf.has_section("inet_http_server")
+
+
+def test_path_with_blanks_and_quotes_stays_one_word(tmp_path: Path) -> None:
+    home = Home(tmp_path / "it's my $home")
+    conf = configparser.RawConfigParser(inline_comment_prefixes=(";", "#"), strict=False)  # as supervisord reads it
+    conf.read_string(render_supervisor_conf(home, "/opt/my python/bin/python3"))
+    words = shlex.split(conf.get("program:collector", "command"))
+    assert words == ["/opt/my python/bin/python3", "-m", "services.collector", "--home", str(home.root)]
+
+
+@pytest.mark.parametrize("name", ['a"b', "a\\b", "a ;b", "a #b", "a\nb", "a\udcffb"])
+def test_path_that_supervisord_cannot_be_told_is_refused_with_its_reason(tmp_path: Path, name: str) -> None:
+    with pytest.raises(HomeError, match="--home DIR"):
+        render_supervisor_conf(Home(tmp_path / name), "/usr/bin/python3")

@@ -46,7 +46,7 @@ def wfmon(home: Home, *words: str, code: int = 0) -> str:
 @contextlib.contextmanager
 def temporary_home() -> Iterator[Home]:
     with tempfile.TemporaryDirectory(prefix="wf-", dir="/tmp", ignore_cleanup_errors=True) as name:
-        home = Home(Path(name) / "home")
+        home = Home(Path(name) / "my 50% home")
         try:
             yield home
         finally:
@@ -184,6 +184,12 @@ def test_setting_is_changed_undone_and_both_stand_in_the_audit_chain(running: Ho
     assert "whole" in wfmon(running, "audit", "--verify")
 
 
+def test_home_may_stand_behind_the_last_word(running: Home) -> None:
+    words = [sys.executable, "-m", "services.cli", "settings", "get", "energy.profile", "--home", str(running.root)]
+    said = subprocess.run(words, capture_output=True, text=True, env=ENVIRONMENT, timeout=60, check=True).stdout
+    assert said == wfmon(running, "settings", "get", "energy.profile")
+
+
 def test_names_of_processes_are_recorded_only_by_agreement(running: Home) -> None:
     key = "privacy.record.process_names"
     assert "--agree" in wfmon(running, "settings", "set", key, "on", code=1)
@@ -266,6 +272,7 @@ def test_up_in_the_foreground_tells_changes_and_stops_all_at_ctrl_c() -> None:
         supervisord = Supervisor(home).pid()
         assert supervisord is not None
         staying.send_signal(signal.SIGINT)
+        staying.send_signal(signal.SIGTERM)  # impatience breaks nothing off
         staying.communicate(timeout=60)
         assert staying.returncode == 130
         assert Supervisor(home).pid() is None

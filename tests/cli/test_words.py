@@ -42,6 +42,7 @@ def test_metric_is_found_with_its_statistic_source_and_labels(
         ("system.cpu.percent[core=3]", "has no label 'core'"),
         ("gpu.util_percent[gpu:0][gpu:1]", "two sources"),
         ("", "unknown metric"),
+        ("system.cpu.percent.p97", "no statistic"),
     ],
 )
 def test_what_names_no_metric_is_told_the_nearest(typed_: str, said: str) -> None:

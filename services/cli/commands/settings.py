@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from bus.home import Home
 from services.cli.errors import FAILED, OK, USAGE, CliError
+from services.cli.options import add_home
 from services.cli.text import clock, printable, table
 from services.cli.typed_value import shown, typed
 
@@ -35,21 +36,22 @@ _TIMEOUT_S = 10.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The words after `wfmon settings`."""
     # The words below must not set these back to their defaults: argparse lets the inner parser win.
-    json_too = argparse.ArgumentParser(add_help=False)
-    json_too.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
+    add_home(common)
     parser.add_argument("--json", action="store_true", help="print JSON")
     words = parser.add_subparsers(dest="word", metavar="WORD")
-    listing = words.add_parser("list", parents=[json_too], help="all settings, or those below a prefix")
+    listing = words.add_parser("list", parents=[common], help="all settings, or those below a prefix")
     listing.add_argument("prefix", nargs="?", default="", help="as collector.rate")
-    getting = words.add_parser("get", parents=[json_too], help="one setting with all that is known of it")
+    getting = words.add_parser("get", parents=[common], help="one setting with all that is known of it")
     getting.add_argument("key")
-    setting = words.add_parser("set", parents=[json_too], help="change a setting")
+    setting = words.add_parser("set", parents=[common], help="change a setting")
     setting.add_argument("key")
     setting.add_argument("value", help="as 20, on, off, 4GB, strict")
     setting.add_argument("--agree", action="store_true", help="give the consent it needs without being asked")
-    changes = words.add_parser("changes", parents=[json_too], help="the newest changes, of one setting or of all")
+    changes = words.add_parser("changes", parents=[common], help="the newest changes, of one setting or of all")
     changes.add_argument("key", nargs="?", default="")
-    undo = words.add_parser("undo", parents=[json_too], help="take a change back")
+    undo = words.add_parser("undo", parents=[common], help="take a change back")
     undo.add_argument("change", metavar="ID", help="as `wfmon settings changes` shows it")
 
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from bus.home import Home
 from services.cli.errors import FAILED, OK, USAGE, CliError
+from services.cli.options import add_home
 from services.cli.text import ABSENT, printable, table
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     routes.add_argument("--set", nargs=2, metavar=("NAME", "URL"), help="lead a model, a /prefix or / to an address")
     routes.add_argument("--unset", metavar="NAME", help="forget a route that was set")
     routes.add_argument("--json", action="store_true", help="one JSON object a route")
+    for word in (setup, test, routes):
+        add_home(word)
 
 
 def run(args: argparse.Namespace, home: Home) -> int:

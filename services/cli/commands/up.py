@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from typing import NoReturn
 
 from bus.home import Home
 from services.cli.errors import INTERRUPTED, OK, CliError
@@ -18,6 +19,7 @@ from services.cli.launch import NotReady, Start, configure, launch, starting
 from services.cli.supervisor import Supervisor, wait_for_end
 
 _STOP_WITHIN_S = 15.0
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,9 +36,9 @@ def run(args: argparse.Namespace, home: Home) -> int:
         return already_running(home, pid, args)
     home = configure(home, args.port_base)
     # A closed terminal or a plain kill ends it as Ctrl-C does: in order.
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in _ENDING:
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup wants it to outlive the terminal
-            signal.signal(number, signal.default_int_handler)
+            signal.signal(number, end_in_order)
     began_s = time.monotonic()
     with starting(home):
         process = launch(home)
@@ -55,6 +57,15 @@ def run(args: argparse.Namespace, home: Home) -> int:
         print("It runs in the background; stop it with: wfmon down")
         return OK
     return stay(home, process)
+
+
+def end_in_order(*_: object) -> NoReturn:
+    """The first signal ends it, in bounded time; a second one would break off the ending, and grpc in the middle of its
+    close waits for itself at the exit, for ever.
+    """
+    for number in _ENDING:
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def already_running(home: Home, pid: int, args: argparse.Namespace) -> int:
