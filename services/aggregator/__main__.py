@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import grpc
+from wfmonitor.v1.drift_service_pb2_grpc import add_DriftServiceServicer_to_server
 from wfmonitor.v1.event_pb2 import Event
 from wfmonitor.v1.health_pb2 import Health
 from wfmonitor.v1.metrics_service_pb2_grpc import add_MetricsServiceServicer_to_server
@@ -22,6 +23,8 @@ from bus.settings_mirror import Value
 from bus.supervision import LISTENER, SERVICES
 from services.aggregator.api import Answers, MetricsApi
 from services.aggregator.broadcast import LiveVoice, WindowVoice
+from services.aggregator.drift_api import DriftApi
+from services.aggregator.drift_watch import DriftWatch
 from services.aggregator.events import EventMemory
 from services.aggregator.history import History
 from services.aggregator.inbox import Position
@@ -123,10 +126,12 @@ async def aggregator(ctx: ServiceContext) -> AsyncIterator[None]:
         healths=lambda: composer.healths,
         storage=lambda: figures.storage(keeper.limits),
     )
+    drift = DriftWatch(ctx.samples, ctx.emit, store, recording.allows, ctx.log)
     joules = Joules(ctx, rings, recording, store.db, spread.cost)
 
     def add_services(server: grpc.aio.Server) -> None:
         add_MetricsServiceServicer_to_server(MetricsApi(answers), server)
+        add_DriftServiceServicer_to_server(DriftApi(drift, ctx.audit), server)
         joules.serve(server)
 
     await ctx.serve(add_services)
@@ -142,7 +147,7 @@ async def aggregator(ctx: ServiceContext) -> AsyncIterator[None]:
     ctx.subscribe([topics.EVENTS], ingest.on_event)
     ctx.subscribe([topics.HEALTHS], on_health)
     ctx.subscribe([topics.PROCESSES], spread.on_processes)
-    models = Models(ctx, store, recording, spread)
+    models = Models(ctx, store, recording, spread, drift)
     ctx.subscribe([topics.REQUESTS], spread.on_request)
     joules.listen(models.board)
     ingest.meet_again()

@@ -24,7 +24,7 @@ from services.aggregator.batch import Batch, TableKey
 from services.aggregator.drift import Detector
 from services.aggregator.model_voice import Emit
 from services.aggregator.store import Store
-from services.aggregator.store_schema import DriftRow, tuples
+from services.aggregator.store_schema import DriftBeforeRow, DriftRow, tuples
 
 SCORES = "model.accuracy_proxy"
 ACCURACY, CONFIDENCE = "model.accuracy_drift", "model.confidence_drift"
@@ -60,6 +60,8 @@ class DriftWatch:
         self._allowed = allowed
         self._log = log
         self._detectors: dict[Stream, Detector] = {}
+        self._before: dict[Stream, Detector] = {}
+        """Baselines that a person had learned anew, as long as they can be restored."""
         self._changed: set[Stream] = set()
         self._columns: dict[tuple[TableKey, int], list[tuple[int, str]]] = {}
         self._tables: dict[str, SampleTable] = {}
@@ -67,13 +69,8 @@ class DriftWatch:
         store.db.read_sync(lambda _: self._load())
 
     def _load(self) -> None:
-        fields = (DriftRow.metric, DriftRow.model, DriftRow.kind, DriftRow.count, DriftRow.mean, DriftRow.squares)
-        for *name, count, mean, squares, up, down, drifts in tuples(
-            DriftRow.select(*fields, DriftRow.up, DriftRow.down, DriftRow.drifts)
-        ):
-            stream = Stream(*name)
-            if stream.metric in _LEAST:
-                self._detectors[stream] = Detector(_LEAST[stream.metric], count, mean, squares, up, down, bool(drifts))
+        self._detectors.update(_read(DriftRow))
+        self._before.update(_read(DriftBeforeRow))
 
     def rows(self, batch: Batch) -> None:
         """Rows that came in, each once; those that were stored in an earlier life were heard then."""
@@ -125,7 +122,7 @@ class DriftWatch:
         table.write((series,), (wall_us(),), (boot_us(),), (round(level, _DIGITS),))
 
     def _mark(self, stream: Stream, detector: Detector) -> None:
-        what = "accuracy" if stream.metric == ACCURACY else "confidence"
+        what = _what(stream)
         way = "down" if detector.level < 0 else "up"
         begins = detector.drifts
         title = f"{what} of {stream.model} ({stream.kind}) " + (f"drifts {way}" if begins else "is what it was again")
@@ -146,9 +143,13 @@ class DriftWatch:
         if not self._changed or not self._allowed(ACCURACY):
             return
         changed, self._changed = self._changed, set()
-        rows = [dict(stream._asdict(), **_state(self._detectors[stream])) for stream in sorted(changed)]
+        rows, before = (
+            [dict(stream._asdict(), **_state(held[stream])) for stream in sorted(changed) if stream in held]
+            for held in (self._detectors, self._before)
+        )
+        gone = sorted(changed - self._before.keys())
         try:
-            await self._store.run(lambda _: _write(rows))
+            await self._store.run(lambda _: _write(rows, before, gone))
         except (DatabaseReplaced, DiskFull, peewee.PeeweeException, sqlite3.Error, OSError) as error:
             self._changed |= changed
             self._log.warning("baselines of drift wait to be written", reason=str(error))
@@ -157,12 +158,62 @@ class DriftWatch:
         """Every stream that is watched."""
         yield from self._detectors.items()
 
+    def holds(self, stream: Stream) -> bool:
+        """Whether the baseline before the present one can be restored."""
+        return stream in self._before
+
+    def relearn(self, model: str, kind: str = "") -> list[tuple[Stream, Detector]]:
+        """Begin the baselines of a model anew (`kind` "": of all tasks); return (stream, what it was)."""
+        chosen = [(stream, was) for stream, was in self._detectors.items() if _is_of(stream, model, kind)]
+        for stream, was in chosen:
+            self._before[stream] = was
+            self._change(stream, Detector(_LEAST[stream.metric]), was, "is learned anew")
+        return chosen
+
+    def restore(self, model: str, kind: str = "") -> list[tuple[Stream, Detector]]:
+        """Take back the last `relearn`; return (stream, what it was). Values that came since are in no baseline."""
+        chosen = [stream for stream in self._before if _is_of(stream, model, kind)]
+        was = [(stream, self._detectors[stream]) for stream in chosen]
+        for stream, detector in was:
+            self._change(stream, self._before.pop(stream), detector, "is measured by its earlier baseline again")
+        return was
+
+    def _change(self, stream: Stream, now: Detector, was: Detector, words: str) -> None:
+        self._detectors[stream] = now
+        self._changed.add(stream)
+        what = _what(stream)
+        phase = "begin" if now.drifts else "end" if was.drifts else ""
+        told = {"type": stream.kind, "baseline": f"{was.mean:.3f}"} | ({"phase": phase} if phase else {})
+        title = f"{what} of {stream.model} ({stream.kind}) {words}"
+        self._emit(f"{what}_drift", f"model:{stream.model}", title, None, **told)
+
+
+def _what(stream: Stream) -> str:
+    return "accuracy" if stream.metric == ACCURACY else "confidence"
+
+
+def _is_of(stream: Stream, model: str, kind: str) -> bool:
+    return stream.model == model and kind in ("", stream.kind)
+
+
+def _read(rows: type[DriftRow]) -> Iterator[tuple[Stream, Detector]]:
+    fields = (rows.metric, rows.model, rows.kind, rows.count, rows.mean, rows.squares, rows.up, rows.down, rows.drifts)
+    for *name, count, mean, squares, up, down, drifts in tuples(rows.select(*fields)):
+        stream = Stream(*name)
+        if stream.metric in _LEAST:
+            yield stream, Detector(_LEAST[stream.metric], count, mean, squares, up, down, bool(drifts))
+
 
 def _state(detector: Detector) -> dict[str, float]:
     names = ("count", "mean", "squares", "up", "down", "drifts")
     return {name: getattr(detector, name) for name in names}
 
 
-def _write(rows: list[dict[str, object]]) -> None:
+def _write(rows: list[dict[str, object]], before: list[dict[str, object]], gone: list[Stream]) -> None:
     for row in rows:
         DriftRow.insert(**row).on_conflict_replace().execute()
+    for row in before:
+        DriftBeforeRow.insert(**row).on_conflict_replace().execute()
+    for metric, model, kind in gone:
+        of = (DriftBeforeRow.metric == metric, DriftBeforeRow.model == model, DriftBeforeRow.kind == kind)
+        DriftBeforeRow.delete().where(*of).execute()

@@ -27,7 +27,9 @@ _DAY_US = 86_400_000_000
 class Models:
     """Made when the service starts; `save` before each flush, so that no row on disk is ahead of what is known."""
 
-    def __init__(self, ctx: ServiceContext, store: Store, recording: Recording, spread: Spread) -> None:
+    def __init__(
+        self, ctx: ServiceContext, store: Store, recording: Recording, spread: Spread, drift: DriftWatch
+    ) -> None:
         memory = Memory(store, lambda: recording.allows(LIFETIME), ctx.log)
         for model, lifetime_s in told_lifetimes(_own_rows(ctx)).items():
             memory.learned.reach(model, lifetime_s)
@@ -35,7 +37,7 @@ class Models:
         self.board = Board(memory.learned, ctx.settings.text(PROFILE), lambda: wall_us() / _DAY_US)
         ctx.subscribe([topics.TOKENS], ModelVoice(self.board, ctx.samples, ctx.emit, spread.tokens).on_tokens)
         self._disagreement = DisagreementEar(self.board.disagree)
-        self._drift = DriftWatch(ctx.samples, ctx.emit, store, recording.allows, ctx.log)
+        self._drift = drift
         ctx.subscribe([topics.REQUESTS], lambda _topic, payload: self._drift.request(RequestRecord.FromString(payload)))
         spread.hearers.append(self._hear_rows)
         ctx.settings.on_change(PROFILE, self._choose)

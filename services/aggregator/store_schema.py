@@ -136,6 +136,15 @@ class DriftRow(peewee.Model):
         without_rowid = True
 
 
+class DriftBeforeRow(DriftRow):
+    """The baseline that a person had learned anew, to be restored."""
+
+    class Meta:
+        table_name = "drift_before"
+        primary_key = peewee.CompositeKey("metric", "model", "kind")
+        without_rowid = True
+
+
 class SpeedRow(peewee.Model):
     """How fast a model ran on one day (see energy/speeds.py)."""
 
@@ -179,6 +188,7 @@ MODELS: list[type[peewee.Model]] = [
     SpeedRow,
     BaselineRow,
     DriftRow,
+    DriftBeforeRow,
 ]
 
 

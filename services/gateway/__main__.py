@@ -49,6 +49,7 @@ OWNERS = {
     "wfmonitor.v1.RequestsService": "tap",
     "wfmonitor.v1.CompareService": "tap",
     "wfmonitor.v1.EnergyService": "aggregator",
+    "wfmonitor.v1.DriftService": "aggregator",
 }
 
 OWN_SERIES = {

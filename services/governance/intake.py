@@ -13,13 +13,13 @@ from collections.abc import Awaitable, Callable
 from wfmonitor.v1.control_pb2 import AuditEvent
 
 from bus import topics
+from bus.actors import is_actor
 from services.governance.audit import AuditRecord, details_text
 
 MAX_DETAILS_BYTES = 4096
 _MAX_WAITING = 10_000
 _BATCH = 500
 _ID = re.compile(r"[\x21-\x7e]{1,128}")
-_ACTOR = re.compile(r"[a-z]{1,16}:[\w.:@/-]{1,64}")
 # First parts of the ids that governance itself writes (services/governance/ledger.py).
 _OURS = frozenset({"change", "consent", "refused", "restore", ""})
 _TYPE = re.compile(r"[a-z][a-z0-9_]{0,31}(\.[a-z0-9_]{1,32}){1,3}")
@@ -31,7 +31,7 @@ class BadAuditEvent(ValueError):
 
 def check_actor(actor: str) -> str:
     """Return `actor` where it has the shape of one ("person:page"). Raises BadAuditEvent."""
-    if not _ACTOR.fullmatch(actor):
+    if not is_actor(actor):
         raise BadAuditEvent(f"actor: {actor[:80]!r} is not of the form kind:name, as person:page or service:alert")
     return actor
 

@@ -111,3 +111,34 @@ async def test_without_scores_it_is_named_confidence(tmp_path: Path, told: Told)
     assert level < -1  # less sure
     assert told.events[0][0] == "confidence_drift"
     store.close()
+
+
+async def test_a_baseline_is_learned_anew_and_restored_as_it_was(tmp_path: Path, told: Told) -> None:
+    watching, store = watch(tmp_path, told)
+    stream = Stream(ACCURACY, MODEL, "structured")
+    watching.rows(scored(*[1.0] * BASELINE, *[0.0] * 20))
+    watching.rows(scored(*[1.0] * 5, kind="score"))
+    drifted = dict(watching.streams())[stream]
+    assert drifted.drifts
+    assert watching.relearn("another") == []
+    assert watching.relearn(MODEL, "structured") == [(stream, drifted)]
+    assert [attributes["phase"] for _, _, attributes in told.events] == ["begin", "end"]
+    watching.rows(scored(*[0.0] * BASELINE, seq=2))
+    anew = dict(watching.streams())[stream]
+    assert (anew.mean, anew.drifts, watching.holds(stream)) == (0.0, False, True)
+    await watching.save()
+    store.close()
+
+    watching, store = watch(tmp_path, told)  # held over a restart
+    assert watching.restore(MODEL) == [(stream, anew)]
+    assert dict(watching.streams())[stream] == drifted
+    assert told.events[-1][2] == {"type": "structured", "baseline": "0.000", "phase": "begin"}
+    assert not watching.holds(stream)
+    assert watching.restore(MODEL) == []
+    await watching.save()
+    store.close()
+
+    watching, store = watch(tmp_path, told)
+    assert not watching.holds(stream)
+    assert dict(watching.streams())[stream] == drifted
+    store.close()

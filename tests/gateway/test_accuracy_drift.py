@@ -5,6 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 
+import grpc
+import pytest
+from wfmonitor.v1 import drift_service_pb2 as pb
+from wfmonitor.v1.drift_service_pb2_grpc import DriftServiceStub
+
 from tests.gateway.conftest import Page
 
 MODEL = "model:drifts-here"
@@ -29,3 +34,33 @@ async def test_scores_told_at_the_door_become_a_drift(page: Page) -> None:
             await asyncio.sleep(0.1)
     told = (await page.read("/api/v1/events?kind=accuracy_drift"))["events"]
     assert [(event["source"], event["attributes"]["phase"]) for event in told] == [(MODEL, "begin")]
+    await learned_anew(page)
+
+
+async def learned_anew(page: Page) -> None:
+    """A person has changed the model: the baseline begins anew and comes back, and the audit chain has both."""
+    name = MODEL.removeprefix("model:")
+    metadata = (("authorization", f"Bearer {page.stack.token()}"),)
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{page.stack.home.ports.grpc}") as channel:
+        stub = DriftServiceStub(channel)
+        (before,) = (await stub.ListBaselines(pb.ListBaselinesRequest(model=name), metadata=metadata)).baselines
+        assert (before.count, before.mean, before.drifts, before.before) == (100, 1.0, True, False)
+        asked = pb.RelearnRequest(model=name, actor="person:cli")
+        (anew,) = (await stub.Relearn(asked, metadata=metadata)).baselines
+        assert (anew.count, anew.HasField("level"), anew.drifts, anew.before) == (0, False, False, True)
+        restoring = pb.RestoreRequest(model=name, actor="person:cli")
+        (again,) = (await stub.Restore(restoring, metadata=metadata)).baselines
+        assert again == before
+        for wrong, code in (
+            (pb.RelearnRequest(model="nobody", actor="person:cli"), grpc.StatusCode.NOT_FOUND),
+            (pb.RelearnRequest(model=name, actor="rubbish"), grpc.StatusCode.INVALID_ARGUMENT),
+        ):
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await stub.Relearn(wrong, metadata=metadata)
+            assert refused.value.code() is code
+    async with asyncio.timeout(60):
+        while True:
+            types = [row["event"]["type"] for row in (await page.read("/api/v1/audit?limit=1000"))["rows"]]
+            if {"accuracy.relearn", "accuracy.restore"} <= set(types):
+                break
+            await asyncio.sleep(0.1)

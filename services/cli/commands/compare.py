@@ -3,6 +3,8 @@
 wfmon compare llama3:8b qwen3:8b              time to first token, pace, throughput, joules a token, video memory
 wfmon compare llama3:8b --prompt-tokens 128,1024 --output-tokens 64 --concurrency 1,4 --rounds 5
 wfmon compare --history                       what was measured before; --json for programs
+wfmon compare --drift                         models against what they were: scores of tasks, else confidence
+wfmon compare --relearn llama3:8b             its baselines begin anew, after a change of yours; --restore takes it back
 
 Values are the median and, in brackets, the range from p25 to p75. Ctrl-C ends the run and the request with it.
 """
@@ -38,6 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--anyway", action="store_true", help="also while requests of your programs run")
     parser.add_argument("--load", action="store_true", help="agree to load models that are not in memory")
     parser.add_argument("--history", action="store_true", help="what was measured before, of these models or of all")
+    drift = parser.add_mutually_exclusive_group()
+    drift.add_argument("--drift", action="store_true", help="how far models have moved from their own baselines")
+    drift.add_argument("--relearn", action="store_true", help="begin the baselines of these models anew; audited")
+    drift.add_argument("--restore", action="store_true", help="take the last --relearn back")
+    parser.add_argument("--type", default="", metavar="T", help="of drift: score, structured or probe alone")
     parser.add_argument("--json", action="store_true", help="one JSON object a comparison; not measured is null")
 
 
@@ -56,6 +63,11 @@ def run(args: argparse.Namespace, home: Home) -> int:
 
     from services.cli.connection import door
 
+    if args.drift or args.relearn or args.restore:
+        from services.cli.commands import compare_drift
+
+        with door(home) as channel:
+            return compare_drift.run(channel, args)
     if not args.models and not args.history:
         raise CliError("name the models to compare, as wfmon tap routes lists them; or --history", USAGE)
     if min(args.output_tokens, args.rounds, *args.prompt_tokens, *args.concurrency) < 0:
