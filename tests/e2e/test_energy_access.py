@@ -33,6 +33,30 @@ def test_axe_finds_nothing_while_models_answer(
         assert faults(page) == []
 
 
+CROSSED = """() => [...document.querySelectorAll('#panel-numbers .number-rows .number-row')].flatMap((row) => {
+    const boxes = [...row.querySelectorAll('.number-cell')].map((cell) =>
+        [...cell.children].filter((part) => part.getClientRects().length).map((part) => {
+            const words = document.createRange();
+            words.selectNodeContents(part);
+            const {left, right, top, bottom} = words.getBoundingClientRect();
+            return {left, right, top, bottom, words: part.textContent};
+        }));
+    return boxes.slice(1).flatMap((cell, at) => cell.flatMap((right) => boxes[at].filter((left) =>
+        left.right > right.left + 0.5 && left.bottom > right.top + 2 && right.bottom > left.top + 2)
+        .map((left) => `${left.words} | ${right.words}`)));
+})"""
+
+
+def test_numbers_of_models_lie_beside_one_another_at_every_width(open_page: Open, stack: Stack) -> None:
+    page = full_detail(open_page())
+    with generation(stack, "e2e-broad", topk=True), generation(stack, "e2e-wide", tokens_a_second=8):
+        flowing(page, "e2e-broad", "e2e-wide")
+        for width in (1600, 1536, 1440, 1439, 1200, 1199, 800):
+            page.set_viewport_size({"width": width, "height": 900})
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            assert page.evaluate(CROSSED) == [], f"at {width} px"
+
+
 def test_evidence_by_keyboard_alone(open_page: Open, stack: Stack) -> None:
     page = full_detail(open_page())
     tip, canvas = page.locator(".energy-tip"), page.locator("#panel-energy canvas")
