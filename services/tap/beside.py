@@ -9,13 +9,13 @@ from collections.abc import Callable
 
 from bus.clock import monotonic_s
 from services.tap.asking import Ask, Asking, Wants
+from services.tap.connection import Answer
 from services.tap.dialects import Generation
 from services.tap.framing import framing_of
 from services.tap.headers import first
 from services.tap.plain import Learner
 from services.tap.routes import Way
 from services.tap.stripping import Stripper
-from services.tap.upstreams import Answer
 
 # What a runtime says to a request with a member that it does not take.
 _REFUSALS = frozenset({400, 422, 501})

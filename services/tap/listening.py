@@ -6,9 +6,8 @@ import asyncio
 import logging
 import socket
 
-from aiohttp import web
-
 from bus.home import HomeError
+from services.tap.line import Lines
 from services.tap.proxy import Proxy
 
 _HOST = "127.0.0.1"
@@ -38,9 +37,10 @@ class Door:
         self.malformed = Malformed()
         reports = logging.getLogger("wfmon.tap.http")
         reports.addFilter(self.malformed)
-        self._server = web.Server(
+        self._server = Lines(
             proxy.handle,
-            handler_cancellation=True,
+            proxy.ahead,
+            proxy.drop,
             access_log=None,
             logger=reports,
             auto_decompress=False,

@@ -137,11 +137,11 @@ class Meter:
         self._body = b""
 
     @_guarded
-    def data(self, data: bytes) -> None:
-        """Read bytes of the answer; the client has them already."""
+    def data(self, data: bytes, time_s: float) -> None:
+        """Read bytes of the answer that came at `time_s`, monotonic; the client has them already."""
         if self._reading is None or self._builder is None:
             return
-        groups = self._reading.feed(data, monotonic_s())
+        groups = self._reading.feed(data, time_s)
         if groups:
             before = self._builder.tokens
             self._builder.add(groups)

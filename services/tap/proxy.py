@@ -10,26 +10,29 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 
-import aiohttp
 from aiohttp import web
+from aiohttp.http import RawRequestMessage
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
 from bus.clock import monotonic_s
 from services.tap import answers
 from services.tap.asked import LONGEST_PEEK, model_of
-from services.tap.beside import Beside, Besides
+from services.tap.beside import Besides
+from services.tap.connection import Answer
 from services.tap.dialects import generation
 from services.tap.finder import Finder
-from services.tap.headers import RawHeaders, first, host_refused, request_head
+from services.tap.going import Going
+from services.tap.headers import first, host_refused
+from services.tap.line import Line
 from services.tap.meter import Meter
 from services.tap.record import Outcome
+from services.tap.relay import Relay
 from services.tap.reply import Reply
 from services.tap.routes import RouteTable, Way
-from services.tap.upstreams import Answer, Body, NoAnswer, OnSent, Upstreams
+from services.tap.upstreams import NoAnswer, OnSent, Upstreams
 
 # Bodies that are looked into at a time, in all: what comes beyond is passed on unread.
 _PEEK_BUDGET = 64 << 20
-# 16 KiB of tokens take 3 ms to read (measured); no model makes so many at once.
-_TURN_BYTES = 16 << 10
 
 
 class Proxy:
@@ -52,55 +55,64 @@ class Proxy:
         self._besides = besides
         self._peeking = 0
 
+    def ahead(self, message: RawRequestMessage, payload: StreamReader) -> Going | None:
+        """Send a prompt that came whole over a connection that is open; None: there is more to it than that."""
+        path = message.path.partition("?")[0]
+        wanted = generation(message.method, path)
+        whole = payload is not EMPTY_PAYLOAD and payload.is_eof() and payload.exception() is None
+        if wanted is None or not whole or "Expect" in message.headers or _refused(message) is not None:
+            return None
+        body = payload.read_nowait()
+        model = model_of(body)
+        going = Going(message, path, wanted, body, len(body), model, self._table.choose(path, model))
+        self._send(going)
+        return going
+
+    def drop(self, going: Going) -> None:
+        """End what was sent ahead for a client that has gone; as one that goes later, it leaves a record."""
+        if going.sent is not None:
+            self._measure(going)(going.sent.time_s)
+            self._upstreams.drop(going.sent)
+        if going.meter is not None:
+            going.meter.end(Outcome.CLIENT_ABORT)
+
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
-        if why := host_refused(request.headers.getall("Host", [])):
-            self.refused_total += 1
-            return answers.foreign_host(why)
-        if request.method == "CONNECT" or not request.raw_path.startswith("/"):
-            self.refused_total += 1
-            return answers.refusal(400, "no_path", "The tap is no forward proxy: send a path, as /v1/chat/completions.")
-        if "upgrade" in request.headers.get("Connection", "").lower() and "Upgrade" in request.headers:
-            self.refused_total += 1
-            return answers.refusal(
-                501, "no_upgrade", "WebSocket and other upgrades do not pass the tap; connect to the runtime itself."
-            )
-        if request.headers.get("Expect", "").lower() == "100-continue":
-            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            request.writer.output_size = 0
-        return await self._forward(request)
+        line = request.protocol
+        going = line.take(request) if isinstance(line, Line) else None
+        if going is None:
+            if refusal := _refused(request._message):
+                self.refused_total += 1
+                return refusal
+            if request.headers.get("Expect", "").lower() == "100-continue":
+                await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                request.writer.output_size = 0
+            going = await self._read(request)
+        if going.way is None:
+            going.way = await self._way(going.path, going.model)
+            if going.way is None:
+                self.failed_total += 1
+                return answers.no_runtime(self._finder.tried())
+            self._send(going)
+        return await self._forward(request, going, going.way)
 
-    async def _forward(self, request: web.BaseRequest) -> web.StreamResponse:
-        path, _, query = request.raw_path.partition("?")
-        wanted = generation(request.method, path)
-        body, model = await self._body(request, generates=wanted is not None)
-        way = await self._way(path, model)
-        if way is None:
-            self.failed_total += 1
-            return answers.no_runtime(self._finder.tried())
-        meter = self._new_meter() if wanted else None
-        on_sent, beside = None, None
-        if meter is not None and wanted is not None:
-            meter.came_from(request.raw_headers)
-            meter.asked(body)
-            beside = self._besides.begin(wanted, way, model, body)
-            # The ending, not the path: what stands before it is nobody's to keep.
-            route = f"/v1{wanted.ending}" if path.endswith(f"/v1{wanted.ending}") else wanted.ending
-            on_sent = partial(meter.sent, wanted, route, self._table.name_of(way.upstream, model), way.upstream.runtime)
+    async def _forward(self, request: web.BaseRequest, going: Going, way: Way) -> web.StreamResponse:
         outcome = Outcome.NO_ANSWER
         answer: Answer | None = None
         try:
-            answer = await self._ask(request, way, query, body, on_sent, beside)
+            on_sent = self._measure(going)
+            relay = Relay(request, reads=going.meter is not None or going.beside is not None)
+            answer = await self._ask(going, way, on_sent, relay)
             outcome = Outcome.TRUNCATED
-            reply = Reply(answer, beside.change if beside is not None else None)
-            if await self._relay(request, reply, answer, meter, beside):
+            reply = relay.begin(answer, going.beside.change if going.beside is not None else None)
+            if await self._relay(request, going, relay, reply, answer):
                 outcome = Outcome.COMPLETE
             return reply
         except NoAnswer as error:
             self.failed_total += 1
             self._finder.soon()
             self._besides.gone(way.upstream.url)
-            if meter is not None and on_sent is not None and not meter.id:
+            if going.meter is not None and not going.meter.id:
                 on_sent(monotonic_s())  # it never went out; that is worth a record
             return answers.no_runtime([way.upstream.url], str(error))
         except (asyncio.CancelledError, ConnectionError):
@@ -109,17 +121,22 @@ class Proxy:
         finally:
             if answer is not None:
                 answer.close()
-            if meter is not None:
-                meter.end(outcome)
+            elif going.sent is not None:
+                self._upstreams.drop(going.sent)
+            if going.meter is not None:
+                going.meter.end(outcome)
 
-    async def _body(self, request: web.BaseRequest, *, generates: bool) -> tuple[Body, str]:
-        """Return the body, and the model that it names; a large one is passed on unread, as it comes."""
-        if not request.body_exists:
-            return None, ""
+    async def _read(self, request: web.BaseRequest) -> Going:
+        """Return a request with its body, and the model that it names; a large one is passed on unread, as it comes."""
+        message = request._message
+        path = message.path.partition("?")[0]
+        wanted = generation(request.method, path)
         length = request.content_length
-        peeks = generates or request.content_type == "application/json"
+        if not request.body_exists:
+            return Going(message, path, wanted, None, 0, "")
+        peeks = wanted is not None or request.content_type == "application/json"
         if not peeks or (length or 0) > LONGEST_PEEK or self._peeking + (length or 0) > _PEEK_BUDGET:
-            return request.content.iter_any(), ""
+            return Going(message, path, wanted, request.content.iter_any(), length, "")
         parts: list[bytes] = []
         held = 0
         try:
@@ -128,11 +145,11 @@ class Proxy:
                 held += len(part)
                 self._peeking += len(part)
                 if held > LONGEST_PEEK or self._peeking > _PEEK_BUDGET:
-                    return _rest(parts, request.content), ""
+                    return Going(message, path, wanted, _rest(parts, request.content), length, "")
         finally:
             self._peeking -= held
         body = b"".join(parts)
-        return body, model_of(body)
+        return Going(message, path, wanted, body, len(body), model_of(body))
 
     async def _way(self, path: str, model: str) -> Way | None:
         way = self._table.choose(path, model)
@@ -141,98 +158,61 @@ class Proxy:
             way = self._table.choose(path, model)
         return way
 
-    async def _ask(
-        self,
-        request: web.BaseRequest,
-        way: Way,
-        query: str,
-        body: Body,
-        on_sent: OnSent | None,
-        beside: Beside | None,
-    ) -> Answer:
+    def _send(self, going: Going) -> None:
+        """Send a request that has a way, where a connection is open. What measures it waits until it is on its way."""
+        way = going.way
+        if way is None:
+            return
+        if going.wanted is not None:
+            going.meter = self._new_meter()
+            if going.meter is not None:
+                going.beside = self._besides.begin(going.wanted, way, going.model, going.body)
+        asked = going.beside.body if going.beside is not None else b""
+        going.prompt = going.prompt_for(way, asked_beside=asked)
+        going.sent = self._upstreams.send(going.prompt)
+
+    def _measure(self, going: Going) -> OnSent:
+        """Let the meter know what is asked; return what tells it when that went."""
+        meter, wanted, way = going.meter, going.wanted, going.way
+        if meter is None or wanted is None or way is None:
+            return lambda _time_s: None
+        meter.came_from(going.message.raw_headers)
+        meter.asked(going.body)
+        model = self._table.name_of(way.upstream, going.model)
+        return partial(meter.sent, wanted, going.route, model, way.upstream.runtime)
+
+    async def _ask(self, going: Going, way: Way, on_sent: OnSent, relay: Relay) -> Answer:
         """Return the answer; where the runtime refuses what was asked for beside, that to the client's own request."""
+        beside, ask = going.beside, self._upstreams.answer
+        prompt = going.prompt or going.prompt_for(way)
         if beside is None:
-            return await self._send(request, way, query, body, on_sent)
-        if beside.body:
-            answer = await self._send(request, way, query, beside.body, on_sent, plain=True)
-            if beside.is_refused(answer):
-                answer.close()
-                answer = await self._send(request, way, query, body, on_sent)
-                beside.sent_unchanged(answer)
-        else:
-            answer = await self._send(request, way, query, body, on_sent)
+            return await ask(prompt, going.sent, on_sent, relay.came)
+        # Not passed on before it is known whether it is for the client.
+        answer = await ask(prompt, going.sent, on_sent)
+        if beside.is_refused(answer):
+            answer.close()
+            answer = await ask(going.prompt_for(way), None, on_sent)
+            beside.sent_unchanged(answer)
         beside.answered(answer)
         return answer
 
-    async def _send(
-        self,
-        request: web.BaseRequest,
-        way: Way,
-        query: str,
-        body: Body,
-        on_sent: OnSent | None,
-        *,
-        plain: bool = False,
-    ) -> Answer:
-        """`plain`: what is to be taken out of an answer must not come compressed."""
-        target = f"{way.path}?{query}" if query else way.path
-        length = request.content_length if not isinstance(body, bytes) else len(body)
-        if body is None:
-            length = 0
-        headers: RawHeaders = request.raw_headers
-        if plain:
-            headers = [header for header in headers if header[0].lower() != b"accept-encoding"]
-        head = request_head(request.method, target, headers, way.upstream.authority, length)
-        return await self._upstreams.send(way.upstream, request.method.encode(), head, body, on_sent)
-
-    async def _relay(
-        self,
-        request: web.BaseRequest,
-        reply: Reply,
-        answer: Answer,
-        meter: Meter | None,
-        beside: Beside | None,
-    ) -> bool:
+    async def _relay(self, request: web.BaseRequest, going: Going, relay: Relay, reply: Reply, answer: Answer) -> bool:
         """Pass the answer on as it comes; return whether it came to its end."""
-        writer = await reply.prepare(request)
-        assert writer is not None  # noqa: S101 - it was prepared just now
-        change = beside.change if beside is not None else None
+        meter, beside = going.meter, going.beside
 
-        def look(data: bytes) -> None:
+        def look(data: bytes, time_s: float) -> None:
             if meter is not None:
-                meter.data(data)
+                meter.data(data, time_s)
             if beside is not None:
                 beside.seen(data)
 
         if meter is not None:
             headers = answer.headers
             meter.answered(answer.status, first(headers, b"content-type"), first(headers, b"content-encoding"))
-        if reply.begun:
-            look(reply.begun)
-        content = answer.content
-        whole = True
-        try:
-            while not content.at_eof():
-                # A runtime that fills the pipe is read in turns, so that reading it stops nobody else's answer.
-                data = await (content.readany() if meter is None else content.read(_TURN_BYTES))
-                if not data:
-                    continue
-                if said := data if change is None else change(data):
-                    await writer.write(said)
-                look(data)
-                if len(data) == _TURN_BYTES:
-                    await asyncio.sleep(0)  # there is more: the others first
-        except (aiohttp.ClientPayloadError, aiohttp.ClientConnectionError) as error:
-            if isinstance(error, aiohttp.ClientConnectionResetError):
-                raise  # it was the client's connection
-            whole = False
-            if data := answer.came():
-                if said := data if change is None else change(data):
-                    await writer.write(said)
-                look(data)
+        whole = await relay.run(look)
         if beside is not None:
             if rest := beside.rest():
-                await writer.write(rest)
+                reply.write_on(rest, last=False)
             beside.end()
         if whole:
             await reply.write_eof()
@@ -244,7 +224,21 @@ class Proxy:
         return False
 
 
-async def _rest(parts: list[bytes], content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+def _refused(message: RawRequestMessage) -> web.Response | None:
+    """Return the answer to what does not pass the tap; None where it does."""
+    headers = message.headers
+    if why := host_refused(headers.getall("Host", [])):
+        return answers.foreign_host(why)
+    if message.method == "CONNECT" or not message.path.startswith("/"):
+        return answers.refusal(400, "no_path", "The tap is no forward proxy: send a path, as /v1/chat/completions.")
+    if "upgrade" in headers.get("Connection", "").lower() and "Upgrade" in headers:
+        return answers.refusal(
+            501, "no_upgrade", "WebSocket and other upgrades do not pass the tap; connect to the runtime itself."
+        )
+    return None
+
+
+async def _rest(parts: list[bytes], content: StreamReader) -> AsyncIterator[bytes]:
     while parts:
         yield parts.pop(0)
     async for part in content.iter_any():

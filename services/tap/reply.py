@@ -1,47 +1,43 @@
-"""An answer on its way to the client: the runtime's status and headers as they are, nothing added but the framing."""
+"""An answer as the client gets it: the runtime's status and headers as they are, nothing added but the framing."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from aiohttp import web
-from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import HttpVersion11
 
+from services.tap.connection import Answer
 from services.tap.headers import answer_headers, first
-from services.tap.upstreams import Answer
 
 _BODYLESS = frozenset({204, 304})
 
 
 class Reply(web.StreamResponse):
-    """Writes its head from bytes; aiohttp's own would add Server, Date and Content-Type."""
+    """`begin` it, `write_on` its body, `end` it: each writes at once. aiohttp's own would wait, and add headers."""
 
-    def __init__(self, answer: Answer, change: Callable[[bytes], bytes] | None = None) -> None:
-        """`change` makes of the runtime's bytes those for the client; None: they are the same."""
+    def __init__(self, request: web.BaseRequest, answer: Answer, *, changed: bool) -> None:
+        """`changed`: what the client gets is not what the runtime sends, nor as long."""
         super().__init__(status=answer.status, reason=answer.reason)
-        self.begun = b""
-        """The runtime's first bytes of the body, where they came with the head; the client has them."""
+        self._to = request
         self._answer = answer
-        self._change = change
+        self._changed = changed
+        self._chunks = False
+        self._ended = False
 
-    async def _start(self, request: web.BaseRequest) -> AbstractStreamWriter:
-        """Send the head (called once by `prepare`)."""
-        answer = self._answer
+    def begin(self, body: bytes, *, last: bool) -> None:
+        """Write the head, and what came of the body with it. Raises ConnectionResetError: the client has gone."""
+        request, answer = self._to, self._answer
         self._req = request
-        writer = self._payload_writer = request._payload_writer
+        self._payload_writer = request._payload_writer
         modern = request.version >= HttpVersion11
         keeps = request.keep_alive if self.keep_alive is None else self.keep_alive
         lines = [f"HTTP/1.{1 if modern else 0} {answer.status} {answer.reason}\r\n".encode("utf-8", "surrogateescape")]
         # A body that is changed has another length.
-        chunked = answer.chunked or self._change is not None
+        chunked = answer.chunked or self._changed
         lines += answer_headers(answer.headers, chunked=chunked)
         empty = request.method == "HEAD" or answer.status in _BODYLESS
-        chunks = False
         if not empty and (chunked or not first(answer.headers, b"content-length")):
             if modern:
-                chunks = True
-                writer.enable_chunking()
+                self._chunks = True
                 lines.append(b"Transfer-Encoding: chunked\r\n")
             else:
                 keeps = False  # its end is the connection's
@@ -51,13 +47,45 @@ class Reply(web.StreamResponse):
             lines.append(b"Connection: keep-alive\r\n")
         self._keep_alive = bool(keeps)
         lines.append(b"\r\n")
-        self.begun = b"" if empty else answer.came()
-        begun = self._change(self.begun) if self.begun and self._change is not None else self.begun
-        if begun:
+        if not empty:
             # What came together goes together: a system call and a waking of the client less before the first token.
-            lines.append(b"%x\r\n%b\r\n" % (len(begun), begun) if chunks else begun)
-        transport = request.transport
+            lines.append(self._framed(body, last=last))
+        self._ended = last
+        self._write(b"".join(lines))
+
+    def write_on(self, body: bytes, *, last: bool) -> None:
+        """Write more of the body. Raises ConnectionResetError."""
+        self._ended = last
+        self._write(self._framed(body, last=last))
+
+    def end(self) -> None:
+        """Write the end, where it was not written with the last of the body. Raises ConnectionResetError."""
+        if not self._ended:
+            self._ended = True
+            self._write(self._framed(b"", last=True))
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """End, and wait until the client has taken all but little."""
+        if self._eof_sent:
+            return
+        writer = self._payload_writer
+        assert writer is not None  # noqa: S101 - nobody ends what was not begun
+        self.end()
+        await writer.drain()
+        self._eof_sent = True
+        self._req = None
+        self._payload_writer = None
+
+    def _framed(self, body: bytes, *, last: bool) -> bytes:
+        if not self._chunks:
+            return body
+        end = b"0\r\n\r\n" if last else b""
+        return b"%x\r\n%b\r\n%b" % (len(body), body, end) if body else end
+
+    def _write(self, data: bytes) -> None:
+        transport = self._to.transport
         if transport is None or transport.is_closing():
-            raise ConnectionResetError
-        transport.write(b"".join(lines))
-        return writer
+            raise ConnectionResetError("the client has gone")
+        if data:
+            self._to.writer.output_size += len(data)  # where it is 0, aiohttp may still answer in our place
+            transport.write(data)

@@ -193,6 +193,6 @@ def test_a_meter_that_breaks_is_counted_and_says_no_more() -> None:
     assert found is not None
     meter.sent(found, "/api/chat", "model", "", 1.0)  # there is nobody to publish
     meter.answered(200, "application/x-ndjson", "")
-    meter.data(b"{}\n")
+    meter.data(b"{}\n", 1.1)
     meter.end(Outcome.COMPLETE)
     assert (figures.failures, len(failures), len(figures.under_way)) == (1, 1, 0)
