@@ -63,6 +63,8 @@ class GpuShare:
         """The one use of the driver's library."""
         self.by_pid: dict[int, tuple[float, float]] = {}
         """pid → (utilisation in percent, bytes of GPU memory), added over the GPUs; NaN where unknown."""
+        self.by_gpu: dict[str, dict[int, tuple[float, float]]] = {}
+        """The same by GPU: "gpu:0" → pid → …"""
 
 
 @dataclass(frozen=True)

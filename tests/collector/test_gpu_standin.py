@@ -196,7 +196,10 @@ def test_processes_of_standin_gpus_are_added_up(monkeypatch: pytest.MonkeyPatch,
     second = Card(processes=[(100, 1 << 30)], samples=[(100, 5, 20)])
     standin(monkeypatch, first, second)
     trend = GpuTrend(machine)
-    read(trend, 1.0)
+    first_read = read(trend, 1.0)
+    assert first_read["process_util_percent", "gpu:0", ""] == 40.0
+    assert first_read["process_util_percent", "gpu:1", ""] == 20.0
+    assert machine.gpu.by_gpu["gpu:1"] == {100: (20.0, 1 << 30)}
     util, vram = machine.gpu.by_pid[100]
     assert (util, vram) == (60.0, 2 << 30)
     util, vram = machine.gpu.by_pid[200]
@@ -204,6 +207,14 @@ def test_processes_of_standin_gpus_are_added_up(monkeypatch: pytest.MonkeyPatch,
     assert math.isnan(vram)
     read(trend, 2.0)  # no newer sample: they did nothing
     assert machine.gpu.by_pid[100][0] == 0.0
+
+
+def test_of_one_standin_gpu_the_processes_are_told_by_themselves_alone(
+    monkeypatch: pytest.MonkeyPatch, machine: Machine
+) -> None:
+    standin(monkeypatch, Card(processes=[(100, 1 << 30)], samples=[(100, 1, 30)]))
+    assert not any(metric == "process_util_percent" for metric, _, _ in read(GpuTrend(machine), 1.0))
+    assert machine.gpu.by_pid == machine.gpu.by_gpu["gpu:0"] == {100: (30.0, 1 << 30)}
 
 
 @pytest.mark.parametrize(("error", "mend"), [(LIBRARY_NOT_FOUND, "libnvidia-ml"), (DRIVER_NOT_LOADED, "modprobe")])

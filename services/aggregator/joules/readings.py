@@ -1,7 +1,7 @@
 """What the rings hold of power and use, second by second. Reads, and keeps no samples of its own."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -59,10 +59,21 @@ class Readings:
         processes = self._row_sum("process.gpu_util_percent", number)
         at_work = [gpu for gpu in gpus if busy[gpu] is not False]
         uses = {gpu: Use(models, processes, busy=busy[gpu], alone=len(at_work) < 2) for gpu in gpus}
+        uses |= self._each(busy, number)
         cpu = next((value for _, value in self._values("system.cpu.percent", number)), math.nan)
         quiet = {device: busy[device] is False if device in busy else cpu < _QUIET_CPU_PERCENT for device in pieces}
         shares = self._by_model("model.gpu_share_ratio", number)
         return Second(number, pieces, uses, quiet, frozenset(model for model, share in shares.items() if share == 0))
+
+    def _each(self, busy: Mapping[str, bool | None], number: int) -> dict[str, Use]:
+        """Who used each of several GPUs, where the driver tells it of each by itself."""
+        told = {series.source: value for series, value in self._values("gpu.process_util_percent", number)}
+        models: dict[str, dict[str, float]] = {gpu: {} for gpu in told}
+        for series, value in self._values("model.gpu_each_util_percent", number):
+            device = dict(series.labels).get("device", "")
+            if device in models:
+                models[device].setdefault(series.source.removeprefix("model:"), value)
+        return {gpu: Use(models[gpu], told[gpu], busy=busy[gpu]) for gpu in told.keys() & busy.keys()}
 
     def _powers(self) -> Iterator[tuple[str, RingTable, int]]:
         """(device, table, column) of each whole GPU and each package, one producer each: the one heard of first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from services.collector.nvml.session import Device, lost
@@ -40,23 +41,41 @@ def _utilisation(nvml: Any, device: Device) -> dict[int, float]:
     return {pid: sum(values) / len(values) for pid, values in shares.items()}
 
 
-def by_process(nvml: Any, devices: list[Device]) -> dict[int, tuple[float, float]]:
-    """pid → (utilisation in percent, bytes of GPU memory), added over whole GPUs.
+ByProcess = dict[int, tuple[float, float]]
+"""pid → (utilisation in percent, bytes of GPU memory); NaN where unknown."""
+
+
+def by_gpu(nvml: Any, devices: list[Device]) -> dict[str, ByProcess]:
+    """Source of each whole GPU → who uses how much of it.
 
     A process with memory and without a sample did nothing: 0 %, where the GPU tells of others or of none.
     """
-    found: dict[int, tuple[float, float]] = {}
+    found: dict[str, ByProcess] = {}
     for device in devices:
         if device.slice_of:
             continue
         memory, shares = _memory(nvml, device), _utilisation(nvml, device)
         tells = device.memory["usage_tells"] = bool(shares) or device.memory.get("usage_tells", False)
-        for pid in memory.keys() | shares.keys():
-            util = shares.get(pid, 0.0 if tells else NAN)
+        found[device.source] = {
+            pid: (shares.get(pid, 0.0 if tells else NAN), memory.get(pid, NAN)) for pid in memory.keys() | shares.keys()
+        }
+    return found
+
+
+def by_process(gpus: Mapping[str, ByProcess]) -> ByProcess:
+    """The same added over the GPUs."""
+    found: ByProcess = {}
+    for usage in gpus.values():
+        for pid, here in usage.items():
             before = found.get(pid)
-            here = (util, memory.get(pid, NAN))
             found[pid] = here if before is None else (_add(before[0], here[0]), _add(before[1], here[1]))
     return found
+
+
+def utilisation_of(usage: ByProcess, tells: bool) -> float:
+    """Percent of one GPU's time, all processes together; 0 of a GPU that tells of them and has none."""
+    told = [util for util, _ in usage.values() if util == util]
+    return sum(told) if told else (0.0 if tells else NAN)
 
 
 def _or_zero(value: float | None) -> float:

@@ -8,10 +8,11 @@ from bus.series import Series
 from services.collector.nvml.probes import CLOCKS, LOAD, THROTTLE, TREND, Probe
 from services.collector.nvml.session import Device, lost, shared
 from services.collector.nvml.totals import RULES, total
-from services.collector.nvml.usage import by_process
+from services.collector.nvml.usage import by_gpu, by_process, utilisation_of
 from services.collector.sampler import NAN, Machine
 
 TOTAL = "gpu:total"
+PROCESSES = "gpu.process_util_percent"
 
 
 class _Gpus:
@@ -61,7 +62,7 @@ class _Gpus:
 
     def rest(self) -> None:
         """Switched off: the driver is let go, so that it can be unloaded; processes use nothing of it any more."""
-        self._machine.gpu.by_pid = {}
+        self._machine.gpu.by_pid, self._machine.gpu.by_gpu = {}, {}
         if self._machine.gpu.session is self._session:
             self._machine.gpu.session = None
             self._session.close()
@@ -130,11 +131,24 @@ class GpuTrend(_Gpus):
 
     probes = TREND
 
+    def columns(self) -> tuple[Series, ...]:
+        return super().columns() + tuple(Series(PROCESSES, device.source) for device in self._several())
+
     def read(self, now_s: float) -> list[float]:
-        values = super().read(now_s)
+        values, shared_ = super().read(now_s), self._machine.gpu
         nvml = self._session.nvml
         try:
-            self._machine.gpu.by_pid = by_process(nvml, self._session.devices)
+            shared_.by_gpu = by_gpu(nvml, self._session.devices)
         except nvml.NVMLError:  # a device went meanwhile; the next reading tells which
-            self._machine.gpu.by_pid = {}
+            shared_.by_gpu = {}
+        shared_.by_pid = by_process(shared_.by_gpu)
+        for device in self._several():
+            usage = shared_.by_gpu.get(device.source)
+            tells = device.memory.get("usage_tells", False)
+            values.append(NAN if usage is None else utilisation_of(usage, tells))
         return values
+
+    def _several(self) -> list[Device]:
+        """The whole GPUs where there are several; of a single one the processes' own sum says the same."""
+        whole = [device for device in self._known if not device.slice_of]
+        return whole if len(whole) > 1 else []

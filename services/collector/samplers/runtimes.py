@@ -92,17 +92,23 @@ class Runtimes:
 
     def _on_gpu(self, watch: Watch, model: str) -> dict[Series, float]:
         """What the driver says of the processes of a runtime with one model: all of it is that model's."""
-        util, memory, seen = 0.0, 0.0, False
-        for pid, (its_util, its_memory) in self._machine.gpu.by_pid.items():
-            if pid == watch.candidate.pid or watch.candidate.pid in self._processes.ancestors(pid):
-                util, memory, seen = util + its_util, memory + its_memory, True
-        if not seen:
+        gpu, source, name = self._machine.gpu, f"model:{model}", watch.runtime.name
+        its = {pid for pid in gpu.by_pid if self._is_of(watch, pid)}
+        if not its:
             return {}
-        labels = (("runtime", watch.runtime.name),)
-        return {
-            Series("model.vram_bytes", f"model:{model}", labels): memory,
-            Series("model.gpu_util_percent", f"model:{model}", labels): util,
+        labels = (("runtime", name),)
+        told = {
+            Series("model.vram_bytes", source, labels): sum(gpu.by_pid[pid][1] for pid in its),
+            Series("model.gpu_util_percent", source, labels): sum(gpu.by_pid[pid][0] for pid in its),
         }
+        if len(gpu.by_gpu) > 1:  # whose a GPU's time was can be told of each only by itself
+            for device, usage in gpu.by_gpu.items():
+                each = Series("model.gpu_each_util_percent", source, (("device", device), *labels))
+                told[each] = sum(usage[pid][0] for pid in its & usage.keys())
+        return told
+
+    def _is_of(self, watch: Watch, pid: int) -> bool:
+        return pid == watch.candidate.pid or watch.candidate.pid in self._processes.ancestors(pid)
 
     def _candidates(self, now_s: float) -> Iterable[Candidate]:
         board = self._machine.board

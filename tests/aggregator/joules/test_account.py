@@ -193,6 +193,28 @@ def test_utilisation_of_two_busy_gpus_is_shared_not_measured() -> None:
     assert set(machine.joules("a")) == {"shared"}
 
 
+def test_two_busy_gpus_are_measured_where_the_driver_tells_of_each() -> None:
+    machine = Machine()
+    for index in (0, 1):
+        steady(machine, 0, 11, 20.0, 0.0, index)
+        steady(machine, 13, 24, 120.0, 90.0, index)
+    for second in range(13, 24):
+        for name, percents in (("a", (80.0, 40.0)), ("b", (0.0, 20.0))):
+            row = {
+                Series("model.gpu_each_util_percent", f"model:{name}", (("device", f"gpu:{index}"),)): percent
+                for index, percent in enumerate(percents)
+            }
+            machine.tell(f"model:{name}", second + 0.5, row, 1.0)
+        told = {Series("gpu.process_util_percent", f"gpu:{index}"): 80.0 for index in (0, 1)}
+        machine.tell("gpu", second + 0.5, told, 1.0)
+    machine.close(24)
+    # 100 W above idle a GPU: all of the first and half of the second, a quarter of the second, and others the rest.
+    assert machine.joules("a") == {"measured": pytest.approx(11 * 150.0, rel=0.06)}
+    assert machine.joules("b") == {"measured": pytest.approx(11 * 25.0, rel=0.06)}
+    assert machine.of("gpu:0")["other"] == 0.0
+    assert machine.of("gpu:1")["other"] == pytest.approx(11 * 25.0, rel=0.06)
+
+
 def test_requests_of_a_model_share_by_their_tokens_and_a_cost_waits_for_its_seconds() -> None:
     machine = Machine()
     costs = Costs(machine.account, machine.activity, lambda record: 0.5 if record.id == "r1" else None)

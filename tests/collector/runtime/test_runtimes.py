@@ -119,6 +119,7 @@ def test_memory_on_the_gpu_is_added_over_the_processes_of_a_runtime(make: Make, 
         (tmp_path / str(pid) / "stat").write_text(f"{pid} (vllm) S {parent} 1")
     gpu = GpuShare()
     gpu.by_pid = {50: (10.0, 1e9), 51: (30.0, 4e9), 52: (60.0, 7e9)}
+    gpu.by_gpu = {"gpu:0": {50: (10.0, 1e9), 51: (5.0, 1e9)}, "gpu:1": {51: (25.0, 3e9), 52: (60.0, 7e9)}}
     with StandIn(vllm("a"), never) as runtime:
         sampler = make(runtime.port, gpu=gpu)
         heard.wait_for("runtime_come")
@@ -128,6 +129,8 @@ def test_memory_on_the_gpu_is_added_over_the_processes_of_a_runtime(make: Make, 
         values = dict(zip(map(str, sampler.columns()), sampler.read(time.monotonic()), strict=True))
     assert values["model.vram_bytes[runtime=vllm]@model:a"] == 5e9
     assert values["model.gpu_util_percent[runtime=vllm]@model:a"] == 40.0
+    assert values["model.gpu_each_util_percent[device=gpu:0][runtime=vllm]@model:a"] == 15.0
+    assert values["model.gpu_each_util_percent[device=gpu:1][runtime=vllm]@model:a"] == 25.0
 
 
 IDLE = """
