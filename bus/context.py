@@ -24,6 +24,7 @@ from bus.home import Home
 from bus.journal.replay import Reader, ReplayServicer
 from bus.listening import Handler, ListeningPublisher, Subscriber
 from bus.logs import ServiceLogger
+from bus.outbox import Outbox
 from bus.rpc import new_server, open_channel
 from bus.samples import SampleProducer, Send
 from bus.settings_mirror import SettingsMirror
@@ -54,19 +55,24 @@ class ServiceContext:
         samples_of: Callable[[Send], SampleProducer],
         zmq_context: "zmq.Context[zmq.Socket[bytes]]",
         listens: bool,
+        holds: bool,
     ) -> None:
         self.name = name
         self.home = home
         self.log = log
         self.counters: dict[str, float] = {}
         self.settings = SettingsMirror()
-        self.publisher = ListeningPublisher(home, zmq_context) if listens else Publisher(home, zmq_context)
+        self.publisher = ListeningPublisher(home, zmq_context) if listens or holds else Publisher(home, zmq_context)
+        self._outbox = Outbox(self.publisher.send)
+        if holds and isinstance(self.publisher, ListeningPublisher):
+            self.publisher.listen(self._outbox.on_subscription)
+        self._send = self._outbox.send if holds else self.publisher.send
         self.subscriber = Subscriber(home, zmq_context)
         self.subscriber.on_rejected = self._rejected
         self._prompt: tuple[str, ...] = ()
         self._prompt_subscriber: Subscriber | None = None
         self._zmq_context = zmq_context
-        self.samples = samples_of(self.publisher.send)
+        self.samples = samples_of(self._send)
         self.state: ServiceState.ValueType = ServiceState.SERVICE_STATE_STARTING
         self.journals: dict[str, Reader] = {"samples": self.samples.held}
         self.journal_heads: dict[str, Callable[[], tuple[int, int]]] = {}
@@ -91,7 +97,7 @@ class ServiceContext:
     # -- events plane -------------------------------------------------------------------------------------
 
     def publish(self, topic: str, message: Message) -> None:
-        self.publisher.send(topic, message.SerializeToString())
+        self._send(topic, message.SerializeToString())
 
     def subscribe(self, prefixes: Sequence[str], handler: Handler) -> None:
         """Calls `handler(topic, payload)` in the loop; an exception in it rejects that message and is counted."""
@@ -266,4 +272,5 @@ class ServiceContext:
             await channel.close(None)
         for subscriber in self._subscribers:
             subscriber.close()
+        self._outbox.flush()
         self.publisher.close()

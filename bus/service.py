@@ -35,7 +35,7 @@ from bus.journal.ring_file import RingFile
 from bus.locks import AlreadyRunning, hold_pid_file
 from bus.logs import ServiceLogger, open_log
 from bus.rings import ring_folder
-from bus.samples import SampleProducer
+from bus.samples import SampleProducer, Send
 
 Body = Callable[[ServiceContext], AbstractAsyncContextManager[None]]
 
@@ -55,9 +55,14 @@ def run(
     *,
     follows_settings: bool = True,
     listens: bool = False,
+    holds: bool = False,
     ring_bytes: int = _RING_BYTES,
 ) -> int:
-    """Runs a service to its end and returns the exit code. `listens`: it hears subscriptions (XPUB)."""
+    """Runs a service to its end and returns the exit code.
+
+    `listens`: it hears subscriptions (XPUB). `holds`: its rows wait for the beat while nobody asks for them sooner
+    (bus/outbox.py).
+    """
     os.umask(0o077)
     parser = argparse.ArgumentParser(prog=f"python -m services.{name}")
     parser.add_argument("--home", help="the folder of data, keys and logs")
@@ -68,7 +73,7 @@ def run(
         home.prepare()
         _ = home.config
         with hold_pid_file(home.pid_file(name), name):
-            asyncio.run(_live(name, home, log, body, follows_settings, listens, ring_bytes))
+            asyncio.run(_live(name, home, log, body, follows_settings, listens, holds, ring_bytes))
     except (HomeError, AlreadyRunning) as refusal:
         log.error(str(refusal))
         keep_crash(home, name, refusal)
@@ -87,12 +92,17 @@ async def _live(
     body: Body,
     follows_settings: bool,
     listens: bool,
+    holds: bool,
     ring_bytes: int,
 ) -> None:
     ring = RingFile(ring_folder(home) / f"{name}.ring", ring_bytes)
     zmq_context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     epoch = wall_us()
-    ctx = ServiceContext(name, home, log, lambda send: SampleProducer(name, epoch, ring, send), zmq_context, listens)
+
+    def samples_of(send: Send) -> SampleProducer:
+        return SampleProducer(name, epoch, ring, send)
+
+    ctx = ServiceContext(name, home, log, samples_of, zmq_context, listens, holds)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

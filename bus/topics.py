@@ -18,6 +18,8 @@ HEALTHS = "1/health/"
 CONTROLS = "1/control/"
 CONTROL_RESULTS = "1/control-result/"
 AUDITS = "1/audit/"
+# Who subscribes asks that rows come on their tick and not on the beat (bus/outbox.py).
+PROMPT = "1/prompt/"
 
 
 def _name(text: str) -> str:

@@ -22,6 +22,7 @@ from bus.service import run
 from bus.settings_mirror import Value
 from bus.supervision import LISTENER, SERVICES
 from services.aggregator.api import Answers, MetricsApi
+from services.aggregator.attention import Attention
 from services.aggregator.broadcast import LiveVoice, WindowVoice
 from services.aggregator.drift_api import DriftApi
 from services.aggregator.drift_watch import DriftWatch
@@ -49,9 +50,6 @@ NAME = "aggregator"
 _PROGRAMS = frozenset((*SERVICES, LISTENER))
 # A name becomes the path of a socket: one plain word.
 _WORD = re.compile(r"[a-z][a-z0-9_-]{0,31}")
-# While nobody listens, messages are taken on the beat of each second: a wake-up, and caches that have gone cold since
-# the last one, cost more than the message they bring. Questions take what has come before they are answered.
-IDLE_LOOK_S = 1.0
 MANY_MESSAGES = 50
 
 
@@ -65,8 +63,7 @@ async def aggregator(ctx: ServiceContext) -> AsyncIterator[None]:
     rings = Rings()
     composer = LiveComposer(ctx.epoch, rings)
 
-    def attend() -> None:
-        ctx.subscriber.pace(0.0 if live.listening or windows.listening else IDLE_LOOK_S)
+    attention = Attention(ctx.subscriber, lambda: live.listening or windows.listening)
 
     def behind() -> bool:
         received = ctx.subscriber.received
@@ -74,9 +71,9 @@ async def aggregator(ctx: ServiceContext) -> AsyncIterator[None]:
         # A tick is a handful of messages; a pause of ours leaves hundreds, and more behind them.
         return ctx.subscriber.received > received + MANY_MESSAGES or ingest.behind
 
-    live = LiveVoice(composer, ctx.publish, attend)
+    live = LiveVoice(composer, ctx.publish, attention.attend)
     standing = StandingQueries(rings)
-    windows = WindowVoice(standing, ctx.publish, attend, behind, ctx.log)
+    windows = WindowVoice(standing, ctx.publish, attention.attend, behind, ctx.log)
     recording = Recording(ctx.settings.flag)
     recorder = Recorder(rings, recording, store, records, lambda: ingest.applied, ctx.log)
     memory = EventMemory()
@@ -116,7 +113,7 @@ async def aggregator(ctx: ServiceContext) -> AsyncIterator[None]:
         keeper.limits = limits_of(ctx.settings)
 
     answers = Answers(
-        look=ctx.subscriber.look,
+        look=attention.look,
         rings=rings,
         history=History(rings, RawQuery(store), lambda: store.index.oldest_us, lambda: store.index.newest_us),
         composer=composer,
@@ -151,13 +148,14 @@ async def aggregator(ctx: ServiceContext) -> AsyncIterator[None]:
     ctx.subscribe([topics.REQUESTS], spread.on_request)
     joules.listen(models.board)
     ingest.meet_again()
-    attend()
+    attention.attend()
     ctx.spawn(keeper.run(), "keep the store in shape")
     ctx.spawn(_each_second(ctx, own, ingest, rings, store, recorder, standing, live), "own figures")
     ctx.spawn(_each_flush(recorder, models), "write down what is new")
     try:
         yield
     finally:
+        attention.close()
         ctx.subscriber.look()
         await ingest.close()
         await models.save()

@@ -44,7 +44,7 @@ MAX_EVENTS = 10_000
 class Answers:
     """Everything the service answers from."""
 
-    look: Callable[[], None]  # takes in what has come up to now
+    look: Callable[[], Awaitable[None]]  # takes in all rows up to now
     rings: Rings
     history: History
     composer: LiveComposer
@@ -67,7 +67,7 @@ class MetricsApi(MetricsServiceServicer):
         wanted = request.class_or_metric
         if wanted and wanted not in catalogue().classes:
             wanted = (await _resolved(Selector(metric=wanted), context)).metric
-        self._of.look()
+        await self._of.look()
         newest: dict[Series, pb.SeriesInfo] = {}
         for series, table, column in self._of.rings.series():
             if wanted in ("", series.metric, series.metric.partition(".")[0]):
@@ -119,7 +119,7 @@ class MetricsApi(MetricsServiceServicer):
             ends_us = step_ends(request.start_us, end_us, request.step_us) if request.step_us else None
         except ValueError as fault:
             await _refuse(context, str(fault))
-        self._of.look()
+        await self._of.look()
         slices = self._of.history.slices(chosen, request.start_us, end_us, request.step_us or 1)
         if ends_us is None:
             rows_read = 0
@@ -145,7 +145,7 @@ class MetricsApi(MetricsServiceServicer):
             stat, length_us = statistic(request.stat or "last"), window_us(window)
         except ValueError as fault:
             await _refuse(context, str(fault))
-        self._of.look()
+        await self._of.look()
         end_us = request.time_us or wall_us()
         found = await self._of.history.window(chosen, end_us, length_us, stat)
         value = WindowValue(metric=chosen.metric, stat=request.stat or "last", window=window, time_us=end_us)
@@ -158,7 +158,7 @@ class MetricsApi(MetricsServiceServicer):
     ) -> AsyncIterator[LiveFrame]:
         if not 0 <= request.seconds <= RING_S:
             await _refuse(context, f"seconds: 0 (the newest rows) to {RING_S}, not {request.seconds:g}")
-        self._of.look()
+        await self._of.look()
         # All at once: frames made while rows come in would not fit each other's number.
         for frame in list(self._of.composer.backfill(request.seconds, wall_us())):
             yield frame
@@ -180,7 +180,7 @@ class MetricsApi(MetricsServiceServicer):
     async def ListHealth(
         self, request: pb.ListHealthRequest, context: "Context[pb.ListHealthRequest, pb.ListHealthResponse]"
     ) -> pb.ListHealthResponse:
-        self._of.look()
+        await self._of.look()
         return pb.ListHealthResponse(services=self._of.healths())
 
     async def Storage(

@@ -63,4 +63,4 @@ async def report(ctx: ServiceContext, work: Collector) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run("collector", collector, ring_bytes=RING_BYTES))
+    sys.exit(run("collector", collector, holds=True, ring_bytes=RING_BYTES))

@@ -46,4 +46,4 @@ async def _write(ctx: ServiceContext, fast: SampleTable, slow: SampleTable) -> N
 
 
 if __name__ == "__main__":
-    sys.exit(run(NAME, counting, follows_settings=False, ring_bytes=8 << 20))
+    sys.exit(run(NAME, counting, follows_settings=False, holds=True, ring_bytes=8 << 20))

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import psutil
 import pytest
+import zmq
 from wfmonitor.v1.event_pb2 import Event
 from wfmonitor.v1.process_pb2 import ProcessTable
 from wfmonitor.v1.sample_pb2 import RateGroup, SampleBatch
@@ -18,8 +19,10 @@ from wfmonitor.v1.settings_service_pb2 import ChangeRequest, ChangeResponse
 from wfmonitor.v1.settings_service_pb2_grpc import SettingsServiceStub
 
 from bus import topics
+from bus.clock import wall_us
 from bus.rpc import open_channel
 from bus.series import from_key
+from bus.transport import connected, endpoints
 from tests.stack import Ear, Stack, wait_until
 
 PROCESS_RATE = "collector.rate.resource_hz"
@@ -53,6 +56,28 @@ def change(stack: Stack, key: str, value: str) -> ChangeResponse:
             return response
 
     return asyncio.run(ask())
+
+
+def test_rows_come_together_on_the_beat_until_somebody_asks_for_them_on_their_tick(stack: Stack) -> None:
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    socket = connected(context, zmq.SUB, stack.home, endpoints(stack.home)[1])
+    socket.setsockopt(zmq.RCVTIMEO, 15_000)
+    socket.subscribe(topics.sample("system").encode())
+
+    def age_s() -> float:
+        while True:
+            batch = SampleBatch.FromString(socket.recv_multipart()[1])
+            if batch.group == RateGroup.RATE_GROUP_RESOURCE:
+                return (wall_us() - batch.times_us[-1]) / 1e6
+
+    try:
+        wait_until(lambda: age_s() > 0.5, 30.0, "a row that waited for the beat")
+        socket.subscribe(topics.PROMPT.encode())
+        # Of ten that come together one is 0.9 s old. On a busy machine some may be late all the same.
+        wait_until(lambda: max(age_s() for _ in range(10)) < 0.5, 30.0, "ten rows that did not wait for the beat")
+    finally:
+        socket.close(linger=0)
+        context.term()
 
 
 def test_system_rows_come_ten_times_a_second_with_their_clocks(ear: Ear) -> None:
