@@ -47,10 +47,10 @@ class Board:
         self._page = os.sysconf("SC_PAGE_SIZE")
         self._lock = threading.Lock()
 
-    def scan(self, now_s: float) -> Snapshot:
-        """A snapshot of all processes."""
+    def scan(self, now_s: float, whole: bool = False) -> Snapshot:
+        """A snapshot of all processes; those that stand still are read in turns, or all now (`whole`)."""
         with self._lock:
-            self.last = self._registry.snapshot(now_s)
+            self.last = self._registry.snapshot(now_s, whole)
             return self.last
 
     def compare(self, old: Snapshot, new: Snapshot, dear: bool = True) -> list[Usage]:

@@ -44,13 +44,13 @@ def compare(
     gpu: Mapping[int, tuple[float, float]],
     page_bytes: int,
 ) -> list[Usage]:
-    """Usage by name between two snapshots. Processes that began in between count from their start.
+    """Usage by name between two snapshots, each process over the time between its own two readings.
 
+    Processes that began in between count from their start.
     `own` gives our services' names by pid, `gpu` (utilisation in percent, bytes of memory) by pid.
     What ended in between is not seen: its counters are gone with it.
     """
-    span_s = max(new.time_s - old.time_s, 1e-9)
-    sums: dict[str, list[int]] = {}
+    sums: dict[str, list[float]] = {}
     by_name: dict[str, Usage] = {}
     before_of = old.counters.get
     for process, now in new.counters.items():
@@ -60,28 +60,31 @@ def compare(
         usage = by_name.get(name)
         if usage is None:
             usage = by_name[name] = Usage(name, process.pid in own)
-            sums[name] = [0, 0, 0, 0, 0]
+            sums[name] = [0.0] * 5
         usage.members.append(process)
         total = sums[name]
         total[0] += now.rss_pages
         readable = now.read_bytes >= 0
-        total[1] |= readable
+        total[1] += readable
         before = before_of(process, _NEW)
         if now is not before:  # most did nothing: their counters are the same object
-            total[2] += now.ticks - before.ticks
+            # What stood still was read before the old snapshot: its rate is over its own span.
+            begun_s = old.read_s.get(process, old.time_s)
+            span_s = max(new.read_s.get(process, new.time_s) - begun_s, 1e-9)
+            total[2] += (now.ticks - before.ticks) / span_s
             if readable:
-                total[3] += max(now.read_bytes - before.read_bytes, 0)
-                total[4] += max(now.write_bytes - before.write_bytes, 0)
+                total[3] += max(now.read_bytes - before.read_bytes, 0) / span_s
+                total[4] += max(now.write_bytes - before.write_bytes, 0) / span_s
         if process.pid in gpu:
             util, vram = gpu[process.pid]
             usage.gpu_util_percent = add(usage.gpu_util_percent, util)
             usage.vram_bytes = add(usage.vram_bytes, vram)
     for name, usage in by_name.items():
-        pages, some_readable, ticks, read, written = sums[name]
-        usage.rss_bytes = float(pages * page_bytes)
-        usage.cpu_percent = ticks / span_s  # 10 ms in a second is 1 %
+        pages, some_readable, ticks_s, read_s, written_s = sums[name]
+        usage.rss_bytes = pages * page_bytes
+        usage.cpu_percent = ticks_s  # 10 ms in a second is 1 %
         if some_readable:
-            usage.io_read_bytes_s, usage.io_write_bytes_s = read / span_s, written / span_s
+            usage.io_read_bytes_s, usage.io_write_bytes_s = read_s, written_s
     return list(by_name.values())
 
 

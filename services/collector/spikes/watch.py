@@ -116,8 +116,8 @@ class Watch:
         begin = self._begin
         if self._scans() and (begin is None or now_s - begin.time_s > 2.0):
             last = self._board.last
-            young = last is not None and now_s - last.time_s <= _YOUNG_S
-            self._begin = last if young else self._board.scan(now_s)
+            young = last is not None and last.whole and now_s - last.time_s <= _YOUNG_S
+            self._begin = last if young else self._board.scan(now_s, whole=True)
 
     def _report(self, now_s: float, left: list[tuple[Series, Left]]) -> None:
         while self._told_s and now_s - self._told_s[0] > 60.0:
@@ -139,5 +139,5 @@ class Watch:
             begin = self._board.last
         if begin is None:
             return None
-        end = self._board.scan(now_s)
+        end = self._board.scan(now_s, whole=True)
         return self._board.table(begin, end, self._board.compare(begin, end, dear=False))
