@@ -58,13 +58,20 @@ def lines(baselines: Iterable[pb.Baseline]) -> list[list[str]]:
             printable(one.model),
             "accuracy" if one.metric == "model.accuracy_drift" else "confidence",
             printable(one.type),
-            f"{one.mean:.3f}" if one.count else ABSENT,
+            mean(one),
             f"{one.deviation:.3f}" if one.HasField("level") else ABSENT,
             f"{one.level:+.2f}" if one.HasField("level") else ABSENT,
             state(one),
         ]
         for one in baselines
     ]
+
+
+def mean(one: pb.Baseline) -> str:
+    """Return what is usual: the mean score, or, of confidence, which is its negative, the mean entropy in bits."""
+    if not one.count:
+        return ABSENT
+    return f"{one.mean:.3f}" if one.metric == "model.accuracy_drift" else f"{-one.mean:.3f} bits"
 
 
 def state(one: pb.Baseline) -> str:

@@ -2,7 +2,8 @@
 
 wfmon requests                  those under way, then the newest
 wfmon requests --slow --last 1h the slowest of the last hour
-wfmon requests ID               one request, with its waterfall
+wfmon requests ID               one request, with its waterfall, and what the machine did meanwhile
+wfmon requests --last           the last one that ended, in full
 wfmon requests --by client      totals by client, where you agreed to record clients
 wfmon requests name-client HASH NAME
 """
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
     from wfmonitor.v1.request_pb2 import RequestRecord
     from wfmonitor.v1.requests_service_pb2 import Terms
+    from wfmonitor.v1.requests_service_pb2_grpc import RequestsServiceStub
 
 _TIMEOUT_S = 20.0
+_THE_LAST = ""
 _WIDTH = 48
 
 
@@ -36,7 +39,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-n", "--rows", type=int, default=20, metavar="N", help="how many (default 20)")
     parser.add_argument("--slow", action="store_true", help="the slowest instead of the newest")
     parser.add_argument("--model", default="", metavar="NAME", help="of this model only")
-    parser.add_argument("--last", metavar="T", help="how far back, as 10m, 1h, 7d (default: all that is kept)")
+    parser.add_argument(
+        "--last",
+        metavar="T",
+        nargs="?",
+        const=_THE_LAST,
+        help="how far back, as 10m, 1h, 7d (default: all that is kept); without T the last request in full",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object a request; not measured is null")
 
 
@@ -47,6 +56,7 @@ def run(args: argparse.Namespace, home: Home) -> int:
 
     from bus.plain import measured
     from services.cli.commands import request_clients as clients
+    from services.cli.commands import request_company
     from services.cli.connection import door
 
     try:
@@ -60,7 +70,7 @@ def run(args: argparse.Namespace, home: Home) -> int:
         stub = RequestsServiceStub(channel)
         if args.by or args.words[:1] == ["name-client"]:
             return clients.run(stub, args, after_us)
-        one = args.words[0] if args.words else ""
+        one = args.words[0] if args.words else _last(stub, args.model) if args.last == _THE_LAST else ""
         if one:
             found = [stub.GetRequest(pb.GetRequestRequest(id=one), timeout=_TIMEOUT_S)]
             terms = stub.ListRequests(pb.ListRequestsRequest(limit=1), timeout=_TIMEOUT_S).terms
@@ -73,11 +83,14 @@ def run(args: argparse.Namespace, home: Home) -> int:
             )
             answer = stub.ListRequests(asked, timeout=_TIMEOUT_S)
             found, terms = list(answer.requests), answer.terms
+        company = request_company.lines(channel, found[0]) if one and not args.json else []
     if args.json:
         for record in found:
             print(json.dumps(measured(record) | judged(record, terms), ensure_ascii=False))
     elif one:
         print(in_full(found[0], terms))
+        if company:
+            print(f"\nIn the same seconds\n{table(company)}")
     elif found:
         print(table([_HEAD, *(line(record, terms) for record in found)]))
         if foot := goodput(found, terms):
@@ -85,6 +98,17 @@ def run(args: argparse.Namespace, home: Home) -> int:
     else:
         print("No requests yet. Lead a client through the tap: wfmon tap setup")
     return OK
+
+
+def _last(stub: RequestsServiceStub, model: str) -> str:
+    """The id of the newest request that ended, of a model or of all."""
+    from wfmonitor.v1 import requests_service_pb2 as pb
+
+    newest = stub.ListRequests(pb.ListRequestsRequest(limit=100, model=model), timeout=_TIMEOUT_S).requests
+    ended = [record.id for record in newest if record.HasField("e2e_ms")]
+    if not ended:
+        raise CliError("no request has ended yet; lead a client through the tap: wfmon tap setup")
+    return ended[0]
 
 
 _HEAD = ["WHEN", "MODEL", "TTFT ms", "TPOT ms", "E2E ms", "PROMPT", "OUTPUT", "JOULES", "END", "ID"]
