@@ -1,7 +1,7 @@
 /** Shapes of the energy band onto its canvas (LOOK "Energy"). Knows colours and pens, and nothing of time. */
 import {PULSE_PX, pulses} from './energy-core.js';
 import {TEXT_EACH_US, drawWords} from './energy-notes.js';
-import {CELL_US, SPAN_US, SPARK_FILL, dots, glow, ribbons, sparkShare, steps, strokes} from './energy-shapes.js';
+import {SPAN_US, SPARK_FILL, dots, glow, ribbons, sparkShare, steps, strokes} from './energy-shapes.js';
 
 /** @typedef {import('./energy-lane.js').Lane} Lane */
 /** @typedef {import('./energy-shapes.js').Box} Box */
@@ -13,8 +13,10 @@ const GLOW_REACH = 26;
 const GLOW_MOST = 0.9;
 /** How far a stroke's curve is drawn to its middle; with it a stroke covers SPARK_FILL of its box. */
 const LENS = 0.12;
+/** A step of E that the glow does not tell apart where it is coarse: two of the 230 that it has. */
+const COARSE_STEP = 1 / 128;
 const DOT = 1.25, COARSE_DOT = 1.1, CORE_PX = 1.5;
-/** What is drawn at a level of detail (DASHBOARD): so many dots at most; where coarse, all marks are rects and the glow is read half as often. */
+/** What is drawn at a level of detail (DASHBOARD): so many dots at most; where coarse, all marks are rects and the glow has fewer steps. */
 export const DETAIL = [{dots: 1000, coarse: false}, {dots: 300, coarse: true}, {dots: 0, coarse: true}];
 
 export class Painter {
@@ -94,7 +96,7 @@ export class Painter {
         const share = sparkShare(all.flat());
         shown.forEach(({lane, rows, box}, at) => {
             const colour = ink.streams[at % ink.streams.length];
-            drawn += this.glow(glow(rows, now_us, box, this.detail.coarse ? 2 * CELL_US : CELL_US), box, colour);
+            drawn += this.glow(glow(rows, now_us, box, this.detail.coarse ? COARSE_STEP : undefined), box, colour);
             for (const {points, hollow} of ribbons(lane, now_us, box)) this.ribbon(points, box.middle, colour, hollow);
             this.core(pulses(lane, now_us, box), box.middle);
             this.charge(lane, now_us, box);

@@ -12,7 +12,7 @@ export const HALF_LIFE_US = 700_000;
 const FULL_TPS = 40;
 const LEAST_WIDTH = 4, MOST_WIDTH = 12;
 const MOST_BITS = 6;
-/** Ribbon and glow are read on this grid of the clock, so they do not shimmer while they scroll. */
+/** A ribbon is read on this grid of the clock, so it does not shimmer while it scrolls. */
 export const CELL_US = 50_000;
 const STEP_US = 100_000;
 /** Half of what a pixel of 8 bits can tell. */
@@ -159,16 +159,29 @@ export function energyAt(rows, time_us) {
     return rows.values[row];
 }
 
-/** Cells of the clock with the mean E of each. @param {Rows|null} rows @param {number} now_us @param {Box} box @param {number} [cell_us] */
-export function glow(rows, now_us, box, cell_us = CELL_US) {
-    const x = xOf(box, now_us);
-    const found = [];
-    for (let at = Math.floor((now_us - SPAN_US) / cell_us) * cell_us; at < now_us; at += cell_us) {
-        const from_us = Math.max(at, now_us - SPAN_US), to_us = Math.min(at + cell_us, now_us);
-        const energy = energyTold(rows, from_us, to_us) / ((to_us - from_us) / 1e6);
-        if (energy > LEAST_GLOW) found.push({x: x(from_us), width: x(to_us) - x(from_us), energy});
+/**
+ * Spans of time with their E, one a row; neighbours that no eye could tell apart are one, at their mean, so that the
+ * energy drawn stays the energy told.
+ * @param {Rows|null} rows @param {number} now_us @param {Box} box @param {number} [step] of E that is not told apart
+ */
+export function glow(rows, now_us, box, step = LEAST_GLOW) {
+    if (!rows) return [];
+    const x = xOf(box, now_us), {times, values, start, end, period_us} = rows, from_us = now_us - SPAN_US;
+    /** @type {{from_us: number, to_us: number, first: number, sum: number}[]} */
+    const spans = [];
+    for (let row = Math.max(start, upperBound(times, start, end, from_us) - 1); row < end && times[row] < now_us; row++) {
+        const energy = values[row], begins_us = Math.max(times[row], from_us);
+        const ends_us = Math.min(row + 1 < end ? times[row + 1] : Infinity, times[row] + 3 * period_us, now_us);
+        if (!(ends_us > begins_us) || !(energy > LEAST_GLOW)) continue;
+        const last = spans.at(-1);
+        if (last && last.to_us === begins_us && Math.abs(last.first - energy) < step) {
+            last.to_us = ends_us;
+            last.sum += energy * (ends_us - begins_us);
+        } else {
+            spans.push({from_us: begins_us, to_us: ends_us, first: energy, sum: energy * (ends_us - begins_us)});
+        }
     }
-    return found;
+    return spans.map((span) => ({x: x(span.from_us), width: x(span.to_us) - x(span.from_us), energy: span.sum / (span.to_us - span.from_us)}));
 }
 
 /** ∫ E dt as the rows say it, each held until the next, s at full energy. @param {Rows|null} rows @param {number} from_us @param {number} to_us */

@@ -129,6 +129,24 @@ test('the glow that is drawn is the energy that was computed', () => {
     assert.deepEqual(glow(null, at(6), BOX), []);
 });
 
+test('a level glow is one shape, a step is two, and what nobody told is none', () => {
+    const told = (/** @type {number[]} */ values) => ({times: Float64Array.from(values, (_, i) => at(i / 10)), values: Float64Array.from(values), start: 0, end: values.length, period_us: 100_000});
+    const spans = (/** @type {number[]} */ values) => glow(told(values), at(values.length / 10), BOX).map(({width, energy}) => [Math.round(width), Math.round(energy * 1000) / 1000]);
+    assert.deepEqual(spans([0.8, 0.8, 0.801, 0.8]), [[40, 0.8]]);
+    assert.deepEqual(spans([0.8, 0.8, 0.7, 0.7]), [[20, 0.8], [20, 0.7]]);
+    assert.deepEqual(spans([0.8, NaN, 0.8, 0]), [[10, 0.8], [10, 0.8]]);
+});
+
+test('neighbours of nearly one glow keep their energy to the last digit', () => {
+    const count = 90, rows = {times: Float64Array.from({length: count}, (_, i) => at(i / 10)), values: Float64Array.from({length: count}, (_, i) => 0.6 + 0.01 * Math.sin(i * i)), start: 0, end: count, period_us: 100_000};
+    for (const step of [1 / 512, 1 / 128, 1]) {
+        const found = glow(rows, at(9.04), BOX, step);
+        const drawn = found.reduce((sum, {width, energy}) => sum + energy * width / 100, 0);
+        assert.ok(Math.abs(drawn - energyTold(rows, at(9.04) - 10e6, at(9.04))) < 1e-9, `${step}: ${drawn}`);
+        assert.ok(step < 1 ? found.length > 1 : found.length === 1);
+    }
+});
+
 test('the same moment gives the same shapes, and without tokens there are none', () => {
     const made = lane(burst(steady(18, 0, 3)));
     assert.deepEqual(ribbons(made, at(3), BOX), ribbons(made, at(3), BOX));
