@@ -27,6 +27,8 @@ class OwnProcesses:
         self._run = None if home is None else home / "run"
         self._written: dict[str, tuple[int, int]] = {}
         self._pids: dict[str, int] = {}
+        self.pss_bytes: dict[int, float] = {}
+        """pid → proportional memory, as OwnCost reads it: to read it again for the process table is dear."""
         self._looked_s = -_LOOK_EVERY_S
 
     def at(self, now_s: float) -> dict[str, int]:

@@ -176,6 +176,15 @@ def test_proportional_memory_of_the_biggest(village: Village) -> None:
     assert math.isnan(found["theirs"].pss_bytes), "refused for one: absent, not a part of the sum"
 
 
+def test_proportional_memory_that_own_cost_read_is_not_read_again(village: Village) -> None:
+    own = OwnProcesses(village.proc, None)
+    village.put(20, "ours", pages=1000, pss_kb=3000)
+    own.pss_bytes[20] = 2_000_000.0
+    assert usages(village, board=Board(village.proc, own))["ours"].pss_bytes == 2_000_000.0
+    own.pss_bytes.clear()
+    assert usages(village, board=Board(village.proc, own))["ours"].pss_bytes == 3000 * 1024
+
+
 def test_top_takes_the_first_of_each_measure_and_nobody_for_nothing() -> None:
     rows = [Usage(f"cpu{n}", cpu_percent=float(n)) for n in range(30)]
     rows += [Usage("reader", io_read_bytes_s=5.0), Usage("idle"), Usage("fat", rss_bytes=1e9)]

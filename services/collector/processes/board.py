@@ -58,7 +58,7 @@ class Board:
         own = {pid: name for name, pid in self._own.at(new.time_s).items()}
         usages = compare(old, new, own, self._gpu(), self._page)
         with self._lock:
-            self._shares.fill(usages, new.time_s, dear)
+            self._shares.fill(usages, new.time_s, dear, self._own.pss_bytes)
         return usages
 
     def table(self, old: Snapshot, new: Snapshot, usages: list[Usage]) -> Table:

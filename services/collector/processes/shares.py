@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from services.collector.pinned import PinnedFile
 from services.collector.processes.parse import parse_pss
@@ -26,11 +27,17 @@ class Shares:
         self._known: dict[Process, tuple[float, float]] = {}
         self._credit_s = _MOST_CREDIT_S
 
-    def fill(self, usages: Iterable[Usage], now_s: float, read: bool = True) -> None:
-        """Sets `pss_bytes` of the ten biggest by resident memory; absent until every member was read."""
+    def fill(
+        self, usages: Iterable[Usage], now_s: float, read: bool = True, told: Mapping[int, float] = MappingProxyType({})
+    ) -> None:
+        """Sets `pss_bytes` of the ten biggest by resident memory; absent until every member was read.
+
+        `told` holds the PSS, by pid, of processes that somebody else reads: they are not read twice.
+        """
         biggest = sorted(usages, key=lambda usage: -usage.rss_bytes)[:_BIGGEST]
         members = [process for usage in biggest for process in usage.members if not process.kernel]
         self._known = {process: self._known[process] for process in members if process in self._known}
+        self._known |= {process: (told[process.pid], now_s) for process in members if process.pid in told}
         if read:
             self._credit_s = min(self._credit_s + CREDIT_S, _MOST_CREDIT_S)
         if read and self._credit_s > 0:

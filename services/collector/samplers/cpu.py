@@ -145,8 +145,11 @@ class Cpu:
             busy.append(_share(total - spent[_IDLE] - spent[_IOWAIT], total))
             if line < self._states_of:
                 del spent[_IDLE]
-                # A state whose count went back (the kernel's iowait does) is absent for that span.
-                states += [min(100.0 * time / total, 100.0) if time >= 0 < total else NAN for time in spent]
+                if total > 0 <= min(spent):
+                    percent = 100.0 / total
+                    states += [time * percent for time in spent]
+                else:  # a state whose count went back (the kernel's iowait does) is absent for that span
+                    states += [min(100.0 * time / total, 100.0) if time >= 0 < total else NAN for time in spent]
         return busy, states
 
 

@@ -14,12 +14,12 @@ from services.collector.sampler import NAN, Absent, Machine
 # A process's CPU time counts in 10 ms: over 10 s that is 0.1 % of a core.
 AVERAGE_S = 10.0
 # smaps_rollup walks the whole address space: 0.3–2 ms of CPU a process, and what it tells moves slowly.
-PSS_EVERY_S = 30.0
+PSS_EVERY_S = 60.0
 _FIELDS = ("cpu_percent", "rss_bytes", "pss_bytes")
 
 
 class _Service:
-    """One process of ours: CPU averaged over 10 s, PSS read every 30 s and repeated in between."""
+    """One process of ours: CPU averaged over 10 s, PSS read each minute and repeated in between."""
 
     def __init__(self, proc: Path, pid: int, first_pss_s: float) -> None:
         self._stat = PinnedFile(proc / str(pid) / "stat", 1024)
@@ -69,13 +69,20 @@ class OwnCost:
         if pids is not self._pids:
             self._follow(pids, now_s)
         values: list[float] = []
+        told = self._own.pss_bytes
         for name, service in self._services.items():
             try:
                 values += [NAN, NAN, NAN] if service is None else service.read(now_s)
+                if values[-1] == values[-1]:
+                    told[pids[name]] = values[-1]
             except (OSError, ValueError):  # it ended; the next look leaves it out
                 self._services[name] = None
                 values += [NAN, NAN, NAN]
         return values
+
+    def rest(self) -> None:
+        """Switched off: what was read is no longer of now."""
+        self._own.pss_bytes.clear()
 
     def _follow(self, pids: dict[str, int], now_s: float) -> None:
         kept = {name: service for name, service in self._services.items() if pids.get(name) == self._pids.get(name)}
@@ -87,6 +94,7 @@ class OwnCost:
             except OSError:
                 self._services[name] = None
         self._pids = pids
+        self.rest()
         self._columns = tuple(
             Series(f"monitor.{field}", f"monitor:{name}") for name in self._services for field in _FIELDS
         )
