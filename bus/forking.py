@@ -58,14 +58,18 @@ class Preloaded:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         """`environment`: what the services are given beside our own; libraries read it when they are loaded."""
-        ours = {os.path.abspath(path) for path in (os.getcwd(), *_paths(os.environ))}
-        self._paths = [path for path in sys.path if os.path.abspath(path) not in ours]
+        here = _here()
+        ours = {here, *(os.path.normpath(os.path.join(here, path)) for path in _paths(os.environ))}
+        self._paths = [path for path in sys.path if os.path.normpath(os.path.join(here, path)) not in ours]
         self._interpreter = _of_the_interpreter(os.environ)
         os.environ.update(environment)
         self._environment = dict(os.environ)
+        before = sys.path[:]
+        sys.path[:] = self._paths  # what a service will find, whatever stands in our own PYTHONPATH
         for name in PRELOADED:
-            with contextlib.suppress(ImportError):  # the service that needs it tells of it, in its own log
+            with contextlib.suppress(Exception):  # the service that needs it tells of it, in its own log
                 importlib.import_module(name)
+        sys.path[:] = before
         self._files = _modified(_loaded_files())
         gc.collect()
         gc.freeze()  # so that no look of the collector in a service touches, and so copies, what all share
@@ -156,11 +160,11 @@ def _sink(descriptor: int, unbuffered: bool) -> BinaryIO:
 
 
 def _stream(
-    binary: BinaryIO, like: TextIO, write_through: bool = False, line_buffering: bool = False
+    binary: BinaryIO, like: TextIO | None, write_through: bool = False, line_buffering: bool = False
 ) -> io.TextIOWrapper:
-    return io.TextIOWrapper(
-        binary, like.encoding, like.errors, write_through=write_through, line_buffering=line_buffering
-    )
+    """`like`: None where supervisord was started with that descriptor closed."""
+    encoding, errors = (like.encoding, like.errors) if like else (None, None)
+    return io.TextIOWrapper(binary, encoding, errors, write_through=write_through, line_buffering=line_buffering)
 
 
 def _show(argv: Sequence[str]) -> None:
@@ -176,6 +180,13 @@ def _show(argv: Sequence[str]) -> None:
         text = longer
     if start:
         ctypes.memmove(start, text.ljust(end - start, b"\0"), end - start)
+
+
+def _here() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:  # a folder that was removed under us
+        return os.sep
 
 
 def _paths(env: Mapping[str, str]) -> list[str]:

@@ -5,6 +5,7 @@ The plain one runs the same configuration, and starts each service with an inter
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -28,7 +29,10 @@ class ForkingOptions(ServerOptions):  # type: ignore[misc]
 
     def fork(self) -> int:
         for stream in (sys.stdout, sys.stderr):
-            stream.flush()  # what is still in there would be written once more by the child
+            # What is still in there would be written once more by the child. An OSError of ours (the reader has gone)
+            # would read as one of the fork.
+            with contextlib.suppress(OSError, ValueError, AttributeError):  # None: it was closed at our start
+                stream.flush()
         return int(super().fork())
 
     def execve(self, filename: str, argv: Sequence[str], env: Mapping[str, str]) -> None:

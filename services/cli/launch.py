@@ -126,7 +126,9 @@ class Start:
 
     def _await_end(self) -> None:
         code = self._process.wait()
-        self._give_up(f"supervisord ended with exit code {code}; its log: {self._home.log / 'supervisord.log'}")
+        said = Supervisor(self._home).last_words.read_text(encoding="utf-8", errors="replace").splitlines()
+        reason = next((f" ({line})" for line in said if line.startswith("Error: ")), "")
+        self._give_up(f"supervisord ended with exit code {code}{reason}; its log: {self._home.log / 'supervisord.log'}")
 
     def _look_for_refusals(self) -> None:
         supervisor = Supervisor(self._home)

@@ -11,7 +11,7 @@ from services.cli.errors import CliError
 def check_free(home: Home) -> None:
     """Raise CliError where a port of the home's block is taken."""
     ports = home.ports
-    wanted = {"the page": ports.page, "the gRPC door": ports.grpc}
+    wanted = {"the page": ports.page, "the gRPC door": ports.grpc, "the tap": ports.tap}
     if home.config.bus == "tcp":
         wanted |= {"the bus (in)": ports.bus_in, "the bus (out)": ports.bus_out}
     for purpose, port in wanted.items():

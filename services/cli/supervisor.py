@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 from bus.home import REPOSITORY, Home
@@ -64,16 +65,26 @@ class Supervisor:
         """Start supervisord with the configuration of the home; it outlives us unless we end it."""
         # bus.supervisord: its services share their imports. From our own folder, since -m looks where it stands first.
         command = [sys.executable, "-m", "bus.supervisord", "-n", "-c", str(self._home.root / "supervisor.conf")]
+        # A PYTHONPATH of ours is none of its services', and where PYTHONSAFEPATH is set -m looks nowhere else.
+        environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
         # Of its own session, so that Ctrl-C at our terminal comes to us alone and we end it in order.
-        # What it prints stands in its log as well; a pipe to us would end it when we are killed.
-        return subprocess.Popen(
-            command,
-            cwd=REPOSITORY,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        # What it prints stands in its log as well, but for what it says before it has one; a pipe to us would end it when
+        # we are killed.
+        with open(self.last_words, "wb", opener=_private) as words:
+            return subprocess.Popen(
+                command,
+                cwd=REPOSITORY,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=words,
+                start_new_session=True,
+            )
+
+    @property
+    def last_words(self) -> Path:
+        """The file of what it says where it cannot start."""
+        return self._home.log / "supervisord.err"
 
     def stop(self, timeout_s: float) -> None:
         """Stop it and all it runs. Raises NotRunning, or CliError where it is still there after `timeout_s`."""
@@ -120,6 +131,10 @@ class Supervisor:
             f"supervisord (pid {pid}) does not answer within {_ANSWER_WITHIN_S:.0f} s; if it was stopped, let it go on "
             f"with kill -CONT {pid}, else end it with kill -9 {pid}: its services then end by themselves"
         )
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def wait_for_end(pid: int, timeout_s: float) -> bool:

@@ -154,3 +154,37 @@ print(ready.can_run(sys.executable, argv, dict(os.environ)))
         [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, cwd=REPOSITORY, check=True
     )
     assert said.stdout == "True\nFalse\n"
+
+
+def test_streams_that_were_closed_at_the_start_of_supervisord_are_opened_anew() -> None:
+    program = """
+import sys
+from bus import forking
+sys.stdin = sys.stdout = sys.stderr = None
+forking._open_streams()
+print(sys.stdin.read(), "heard")
+print("told", file=sys.stderr)
+"""
+    said = subprocess.run(
+        [sys.executable, "-c", program], input="a word", capture_output=True, text=True, cwd=REPOSITORY, check=True
+    )
+    assert (said.stdout, said.stderr) == ("a word heard\n", "told\n")
+
+
+def test_library_of_our_own_python_path_is_none_of_the_services(tmp_path: Path) -> None:
+    (tmp_path / "peewee.py").write_text("raise SystemExit('foreign')")
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    program = """
+import os, sys
+from bus import forking
+os.rmdir(os.getcwd())  # nor does a folder that is removed under us hold it up
+before = sys.path[:]
+forking.Preloaded({})
+print("site-packages" in sys.modules["peewee"].__file__, sys.path == before)
+"""
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{REPOSITORY}"}
+    said = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=gone, env=environment, check=True
+    )
+    assert said.stdout == "True True\n"
