@@ -53,6 +53,20 @@ _OF_THE_PROGRAM = "SUPERVISOR_"  # what supervisord tells each program for itsel
 _M_ARENA_MAX = -8  # malloc.h
 
 
+def fork() -> int:
+    """`os.fork`, whose child has none of our handlers from its first moment on: one of them would take a signal that
+    comes before the program runs, a stop for instance, and nobody would ever look at it.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        pid = os.fork()
+        if pid == 0:
+            _forget_signals()
+        return pid
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 class Preloaded:
     """The libraries as they lay on disk when they were loaded, and the paths of this interpreter without our own."""
 
@@ -91,7 +105,7 @@ class Preloaded:
 
     def run(self, argv: Sequence[str], env: Mapping[str, str]) -> NoReturn:
         """Becomes the program, in a fork, and ends with the exit code that it would have."""
-        _forget_signals()
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # as in an interpreter of its own
         os.environ.clear()
         os.environ.update(env)
         _open_streams()
@@ -143,7 +157,6 @@ def _forget_signals() -> None:
     for number in signal.valid_signals():
         if callable(signal.getsignal(number)):
             signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _open_streams() -> None:

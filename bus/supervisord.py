@@ -13,7 +13,7 @@ from typing import Any
 from supervisor import supervisord
 from supervisor.options import ServerOptions
 
-from bus.forking import Preloaded
+from bus.forking import Preloaded, fork
 
 _preloaded: Preloaded | None = None  # once for all, also where supervisord reads its configuration again
 
@@ -33,7 +33,7 @@ class ForkingOptions(ServerOptions):  # type: ignore[misc]
             # would read as one of the fork.
             with contextlib.suppress(OSError, ValueError, AttributeError):  # None: it was closed at our start
                 stream.flush()
-        return int(super().fork())
+        return fork()
 
     def execve(self, filename: str, argv: Sequence[str], env: Mapping[str, str]) -> None:
         if _preloaded is not None and _preloaded.can_run(filename, argv, env):

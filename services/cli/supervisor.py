@@ -68,8 +68,7 @@ class Supervisor:
         # A PYTHONPATH of ours is none of its services', and where PYTHONSAFEPATH is set -m looks nowhere else.
         environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
         # Of its own session, so that Ctrl-C at our terminal comes to us alone and we end it in order.
-        # What it prints stands in its log as well, but for what it says before it has one; a pipe to us would end it when
-        # we are killed.
+        # What it prints stands in its log, but for what it says before it has one. A pipe to us would end it with us.
         with open(self.last_words, "wb", opener=_private) as words:
             return subprocess.Popen(
                 command,

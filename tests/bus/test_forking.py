@@ -19,13 +19,13 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="macOS always ex
 # What supervisord does around it: a fork in a process that has handlers of its own, then fork or exec of the program.
 STARTER = """
 import json, os, signal, sys
-from bus.forking import Preloaded
+from bus.forking import Preloaded, fork
 how, folder, environment, argv = sys.argv[1], sys.argv[2], json.loads(sys.argv[3]), sys.argv[4:]
 ready = Preloaded({"PYTHONPATH": folder, "PYTHONUNBUFFERED": "1", "MALLOC_ARENA_MAX": "2"})
 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGUSR2):
     signal.signal(number, lambda *_: None)
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-pid = os.fork()
+pid = fork()
 if pid == 0:
     os.chdir(folder)
     env = {**os.environ, **environment}
@@ -188,3 +188,19 @@ print("site-packages" in sys.modules["peewee"].__file__, sys.path == before)
         [sys.executable, "-c", program], capture_output=True, text=True, cwd=gone, env=environment, check=True
     )
     assert said.stdout == "True True\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_signal_in_the_first_moment_of_a_fork_is_not_lost(number: signal.Signals) -> None:
+    program = f"""
+import os, signal, sys
+from bus.forking import fork
+signal.signal({number:d}, lambda *_: print("taken by the handler of supervisord", flush=True))
+pid = fork()
+if pid == 0:
+    os.kill(os.getpid(), {number:d})
+    os._exit(0)
+sys.exit(-os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=REPOSITORY, check=False)
+    assert (said.stdout, said.returncode) == ("", number)
