@@ -21,7 +21,7 @@ from bus.rpc import open_channel
 from tests.stack import free_port_base
 
 MODULES = {"counting": "tests.aggregator.counting_producer"}
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 class Room:
@@ -67,7 +67,7 @@ class Room:
     def stop(self, service: str, number: signal.Signals = signal.SIGTERM) -> None:
         process = self._processes.pop(service)
         process.send_signal(number)
-        process.wait(10)
+        process.wait(30)
 
     def signal(self, service: str, number: signal.Signals) -> None:
         self._processes[service].send_signal(number)

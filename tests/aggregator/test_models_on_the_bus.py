@@ -1,5 +1,6 @@
 """Tokens on the real bus become the model's series, and pass into the live frames."""
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,9 @@ from bus.rpc import open_channel
 from bus.transport import Publisher
 from tests.aggregator.energy.test_pair import stream, swing
 from tests.stack import Stack
+
+# Asked without a pause, the aggregator would have no time for what it is asked about.
+ASK_EACH_S = 0.05
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +143,7 @@ async def told(channel: grpc.aio.Channel, phase: str):  # type: ignore[no-untype
         for event in answer.events:
             if event.attributes["phase"] == phase:
                 return event
+        await asyncio.sleep(ASK_EACH_S)
 
 
 async def newest(
@@ -151,3 +156,4 @@ async def newest(
         for info in answer.series:
             if info.key.source == source and info.newest_us > after_us and wanted(info.newest):
                 return float(info.newest)
+        await asyncio.sleep(ASK_EACH_S)

@@ -48,7 +48,7 @@ class Bench:
         self.wait_for(lambda said: said.pid == process.pid and said.state == ServiceState.SERVICE_STATE_READY, "ready")
 
     def wait_for(self, wanted, what: str) -> None:  # type: ignore[no-untyped-def]
-        self.ear.wait_for(lambda _: any(wanted(health) for health in self.healths()), 15.0, what)
+        self.ear.wait_for(lambda _: any(wanted(health) for health in self.healths()), 60.0, what)
 
 
 @pytest.fixture
@@ -65,10 +65,8 @@ def test_it_says_ready_drains_on_sigterm_and_leaves_no_socket(bench: Bench) -> N
     service = bench.start("tests.bus.small_service")
     bench.wait_ready(service)
     assert holder(bench.home.pid_file("small")) == service.pid
-    started_s = time.monotonic()
     service.terminate()
-    assert service.wait(5) == 0
-    assert time.monotonic() - started_s < 2.0
+    assert service.wait(30) == 0, "one that has not drained after 2 s ends with another code"
     assert not bench.home.socket("small").exists()
     assert holder(bench.home.pid_file("small")) is None
 
@@ -77,7 +75,7 @@ def test_a_drain_that_hangs_is_cut_off(bench: Bench) -> None:
     service = bench.start("tests.bus.small_service", SMALL="hangs")
     bench.wait_ready(service)
     service.terminate()
-    assert service.wait(5) == EXIT_FAILED
+    assert service.wait(30) == EXIT_FAILED
     assert service.stderr is not None
     assert "not drained in time" in service.stderr.read().decode()
 
@@ -86,7 +84,7 @@ def test_a_second_instance_is_refused_at_once_and_names_the_first(bench: Bench) 
     first = bench.start("tests.bus.small_service")
     bench.wait_ready(first)
     second = bench.start("tests.bus.small_service")
-    assert second.wait(5) == EXIT_REFUSED
+    assert second.wait(30) == EXIT_REFUSED
     assert second.stderr is not None
     assert f"small is already running (pid {first.pid})" in second.stderr.read().decode()
     assert first.poll() is None
@@ -94,7 +92,7 @@ def test_a_second_instance_is_refused_at_once_and_names_the_first(bench: Bench) 
 
 def test_a_failing_task_ends_the_service_and_keeps_the_reason(bench: Bench) -> None:
     service = bench.start("tests.bus.small_service", SMALL="fails")
-    assert service.wait(10) == EXIT_FAILED
+    assert service.wait(30) == EXIT_FAILED
     assert read_crash(bench.home, "small", service.pid) == "RuntimeError: the disk has gone"
 
 
@@ -115,7 +113,7 @@ def test_rubbish_on_the_bus_is_counted_and_logged_on_one_line(bench: Bench) -> N
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     publisher = Publisher(bench.home, context)
     # Sent until it arrives: a publisher that has just connected is not heard yet.
-    deadline_s = time.monotonic() + 10.0
+    deadline_s = time.monotonic() + 60.0
     while not any(health.counters["bus_rejected_total"] for health in bench.healths()):
         assert time.monotonic() < deadline_s
         publisher.send(topics.sample("system"), b"fail")
@@ -124,7 +122,7 @@ def test_rubbish_on_the_bus_is_counted_and_logged_on_one_line(bench: Bench) -> N
     publisher.close()
     context.term()
     service.terminate()
-    service.wait(5)
+    service.wait(30)
     assert service.stderr is not None
     lines = [line for line in service.stderr.read().decode().splitlines() if "a message was rejected" in line]
     assert lines
@@ -134,7 +132,7 @@ def test_rubbish_on_the_bus_is_counted_and_logged_on_one_line(bench: Bench) -> N
 def test_it_ends_when_its_home_is_open_to_others(bench: Bench) -> None:
     bench.home.run.chmod(0o755)
     service = bench.start("tests.bus.small_service")
-    assert service.wait(5) == EXIT_REFUSED
+    assert service.wait(30) == EXIT_REFUSED
     assert service.stderr is not None
     assert "chmod 700" in service.stderr.read().decode()
 

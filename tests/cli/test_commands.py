@@ -150,7 +150,7 @@ def test_browser_is_shown_a_file_that_leads_on_and_no_code_in_its_arguments(tmp_
     environment = {**os.environ, "PYTHONPATH": ".:proto", "BROWSER": f"{browser} %s", "XDG_RUNTIME_DIR": str(tmp_path)}
     opening = f"from services.cli.page import open_in_browser; assert open_in_browser({address!r})"
     subprocess.run([sys.executable, "-c", opening], check=True, env=environment, timeout=30)
-    wait_until(lambda: seen.exists() and seen.read_text().strip() != "", 10, "the browser to be called")
+    wait_until(lambda: seen.exists() and seen.read_text().strip() != "", 60, "the browser to be called")
     [shown] = seen.read_text().split()
     assert "secret" not in shown
     assert address in Path(shown.removeprefix("file://")).read_text()

@@ -147,8 +147,9 @@ def test_page_faults_are_at_least_those_of_one_program() -> None:
 
 
 def test_load_and_uptime_agree_with_the_system() -> None:
-    ours = read(Load(HERE), 1.0)
-    assert ours["system.load1"] == pytest.approx(os.getloadavg()[0], abs=0.3)
+    before, ours, after = os.getloadavg()[0], read(Load(HERE), 1.0), os.getloadavg()[0]
+    # The kernel tells a new mean every five seconds.
+    assert min(before, after) - 0.01 <= ours["system.load1"] <= max(before, after) + 0.01
     assert ours["system.uptime_s"] == pytest.approx(time.clock_gettime(time.CLOCK_BOOTTIME), abs=1.0)
 
 

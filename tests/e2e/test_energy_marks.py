@@ -35,9 +35,9 @@ def test_a_burst_and_a_stall_come_and_go_with_the_tokens(open_page: Open, stack:
         flows.set()
         wait_until(lambda: "burst" in lane(page, model), 30, "the badge of a burst")
         flows.clear()
-        wait_until(lambda: "stalled" in lane(page, model), 10, "the stall in words")
-        wait_until(lambda: of_token(page, canvas, "--energy-stall") > 20, 10, "the bracket under the gap")
-        wait_until(lambda: "burst" not in lane(page, model), 10, "the badge to go")
+        wait_until(lambda: "stalled" in lane(page, model), 30, "the stall in words")
+        wait_until(lambda: of_token(page, canvas, "--energy-stall") > 20, 30, "the bracket under the gap")
+        wait_until(lambda: "burst" not in lane(page, model), 30, "the badge to go")
         expect(row.locator(".lane-state")).to_have_text(re.compile(r"stalled \d+\.\d"))
         flows.set()
         wait_until(lambda: streams(page, model) and "burst" in lane(page, model), 30, "the flow to go on")
@@ -46,7 +46,7 @@ def test_a_burst_and_a_stall_come_and_go_with_the_tokens(open_page: Open, stack:
         over.set()
         thread.join()
         probe.close(2.0)
-    wait_until(lambda: "quiet" in lane(page, model), 10, "the end")
+    wait_until(lambda: "quiet" in lane(page, model), 30, "the end")
     wait_until(lambda: of_token(page, canvas, "--energy-stall") == 0, 40, "the bracket to leave with its gap")
 
 
@@ -59,7 +59,7 @@ def test_four_lanes_are_the_busiest_and_the_rest_is_counted(open_page: Open, sta
             running.enter_context(generation(stack, model, tokens_a_second=15))
         for model in fast:
             wait_until(lambda model=model: streams(page, model), 30, f"the lane of {model}")  # type: ignore[misc]
-        wait_until(lambda: not lane(page, "e2e-slow"), 20, "the slow one to give way")
+        wait_until(lambda: not lane(page, "e2e-slow"), 30, "the slow one to give way")
         expect(page.locator("#panel-energy .more-lanes")).to_contain_text(
             re.compile(r"\d+ more, \d+ of them less busy")
         )

@@ -40,7 +40,7 @@ def test_a_model_at_two_hundred_tokens_a_second_does_not_flash(open_page: Open, 
         generation(stack, "e2e-rain", tokens_a_second=60, topk=True),
     ):
         for model in ("e2e-storm", "e2e-rain"):
-            wait_until(lambda model=model: "burst" in lane(page, model), 20, f"a burst of {model}")  # type: ignore[misc]
+            wait_until(lambda model=model: "burst" in lane(page, model), 30, f"a burst of {model}")  # type: ignore[misc]
         seen = capture(page, "#panel-energy canvas", 400, 3.0)
         page.locator("#panel-energy canvas").focus()
         expect(page.locator("#panel-energy canvas")).to_have_attribute(

@@ -36,7 +36,7 @@ def find_mark(page: Page) -> None:
                 return True
         return False
 
-    wait_until(over, 10, "a mark under the pointer")
+    wait_until(over, 30, "a mark under the pointer")
 
 
 def test_pointing_at_a_spike_shows_who_was_running(open_page: Open, stack: Stack) -> None:
@@ -47,7 +47,7 @@ def test_pointing_at_a_spike_shows_who_was_running(open_page: Open, stack: Stack
     )
     with busy(HOLD, 1):
         row = page.locator("#panel-happened tr", has_text="Memory").first
-        expect(row).to_be_visible(timeout=15_000)
+        expect(row).to_be_visible()
         find_mark(page)
         tip = page.locator("#tip")
         expect(tip).to_contain_text(re.compile(r"Memory rose to"))

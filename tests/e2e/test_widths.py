@@ -60,7 +60,7 @@ def test_reduced_motion_redraws_twice_a_second_at_most(open_page: Open) -> None:
     expect(page.locator("#panel-frames")).to_contain_text("2 a second")
     page.emulate_media(reduced_motion="no-preference")
     wait_until(
-        lambda: "2 a second" not in page.locator("#panel-frames").inner_text().replace("20 a", ""), 3, "the old rate"
+        lambda: "2 a second" not in page.locator("#panel-frames").inner_text().replace("20 a", ""), 30, "the old rate"
     )
 
 
@@ -76,7 +76,7 @@ def test_names_of_processes_stay_text(open_page: Open, tmp_path: Path) -> None:
     process = subprocess.Popen([hostile, "-c", "while :; do :; done"])
     try:
         page = live(open_page())
-        expect(page.locator("#panel-processes")).to_contain_text("<img src=x", timeout=10_000)
+        expect(page.locator("#panel-processes")).to_contain_text("<img src=x")
         assert page.locator("#panel-processes img").count() == 0
         assert page.evaluate("globalThis.pwned") is None
     finally:

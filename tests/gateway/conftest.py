@@ -56,9 +56,9 @@ class Page:
 def stack() -> Iterator[Stack]:
     """The whole stack, with the first values of the collector in the aggregator."""
     with Stack() as running:
-        wait_until(lambda: measures(running), 30, "the first value of system.cpu.percent")
+        wait_until(lambda: measures(running), 60, "the first value of system.cpu.percent")
         for path in BEHIND:
-            wait_until(lambda path=path: answer(running, path) is not None, 30, f"an answer to {path}")
+            wait_until(lambda path=path: answer(running, path) is not None, 60, f"an answer to {path}")
         yield running
 
 
@@ -72,16 +72,18 @@ def answer(stack: Stack, path: str) -> Any:
     """The JSON of a read; None while the service that owns the answer cannot be reached yet."""
     asked = urllib.request.Request(stack.url(path), headers={"Authorization": f"Bearer {stack.token()}"})
     try:
-        with urllib.request.urlopen(asked, timeout=5) as found:
+        with urllib.request.urlopen(asked, timeout=10) as found:
             return json.load(found)
     except urllib.error.HTTPError as error:
         if error.code == HTTPStatus.SERVICE_UNAVAILABLE:
             return None
         raise
+    except (urllib.error.URLError, TimeoutError):
+        return None
 
 
 @pytest.fixture
 async def page(stack: Stack) -> AsyncIterator[Page]:
     """A client of the running stack."""
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(20)) as http:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(60)) as http:
         yield Page(stack, http)

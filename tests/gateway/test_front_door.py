@@ -32,10 +32,10 @@ async def channel(stack: Stack) -> AsyncIterator[grpc.aio.Channel]:
 
 
 async def test_questions_reach_their_owners(channel: grpc.aio.Channel, metadata: Metadata) -> None:
-    series = await MetricsServiceStub(channel).ListSeries(pb.ListSeriesRequest(), metadata=metadata, timeout=10)
+    series = await MetricsServiceStub(channel).ListSeries(pb.ListSeriesRequest(), metadata=metadata, timeout=30)
     assert any(one.key.metric == "system.cpu.percent" for one in series.series)
     listed = await SettingsServiceStub(channel).ListSettings(
-        settings.ListSettingsRequest(prefix="gateway."), metadata=metadata, timeout=10
+        settings.ListSettingsRequest(prefix="gateway."), metadata=metadata, timeout=30
     )
     assert {one.target for one in listed.settings} == {"gateway"}
 
@@ -55,7 +55,7 @@ async def test_a_stream_flows_and_its_end_reaches_the_owner(channel: grpc.aio.Ch
 async def test_an_error_arrives_in_the_owners_words(channel: grpc.aio.Channel, metadata: Metadata) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await MetricsServiceStub(channel).Describe(
-            pb.DescribeRequest(metric="system.cpu.percnt"), metadata=metadata, timeout=10
+            pb.DescribeRequest(metric="system.cpu.percnt"), metadata=metadata, timeout=30
         )
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
     assert "system.cpu.percent" in (caught.value.details() or "")
@@ -88,7 +88,7 @@ async def test_cancelled_streams_leave_nothing_behind(channel: grpc.aio.Channel,
 async def test_health_says_which_services_serve(channel: grpc.aio.Channel, metadata: Metadata) -> None:
     stub = health_pb2_grpc.HealthStub(channel)
     for service in ("", "wfmonitor.v1.MetricsService", "wfmonitor.v1.SettingsService"):
-        watch = stub.Watch(health_pb2.HealthCheckRequest(service=service), metadata=metadata, timeout=10)
+        watch = stub.Watch(health_pb2.HealthCheckRequest(service=service), metadata=metadata, timeout=30)
         async for answer in watch:
             if answer.status == health_pb2.HealthCheckResponse.SERVING:
                 break
@@ -104,7 +104,7 @@ async def test_reflection_names_the_services(channel: grpc.aio.Channel, metadata
             ]
         ),
         metadata=metadata,
-        timeout=10,
+        timeout=30,
     )
     names, file = [answer async for answer in call]
     found = {service.name for service in names.list_services_response.service}

@@ -16,7 +16,7 @@ from wfmonitor.v1.live_pb2 import LiveFrame
 from tests.gateway.conftest import Page
 from tests.gateway.test_ingest import SPEC_EVENT
 
-WAIT_S = 10.0
+WAIT_S = 30.0
 
 
 async def points(page: Page, query: str) -> dict[str, Any]:

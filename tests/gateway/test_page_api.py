@@ -13,7 +13,7 @@ FELL = {"before": 0, "after": 1, "missed_ratio": 0.125, "work_p95_ms": 21.5}
 
 async def until(page: Page, path: str, found: Callable[[Any], list[Any]]) -> Any:
     """The newest of what a read holds, once it holds some."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             if seen := found(await page.read(path)):
                 return seen[-1]

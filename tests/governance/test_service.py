@@ -65,7 +65,7 @@ class House:
             return [payload for said, payload in self.ear.messages if said == topic]
 
     def wait_for(self, topic: str, fits: Callable[[bytes], bool]) -> None:
-        self.ear.wait_for(lambda _: any(map(fits, self.heard(topic))), 15, topic)
+        self.ear.wait_for(lambda _: any(map(fits, self.heard(topic))), 60, topic)
 
     @property
     def settings(self) -> SettingsServiceStub:
@@ -80,7 +80,7 @@ class House:
         for process in self._running.values():
             process.terminate()
         for process in self._running.values():
-            process.wait(10)
+            process.wait(30)
         self.channel.close()
         self.mouth.close()
         self.ear.close()
@@ -105,12 +105,12 @@ def changed_to(value: str) -> Callable[[bytes], bool]:
 def test_change_reaches_its_target_whose_refusal_reaches_the_caller(house: House) -> None:
     house.start("governance")
     house.wait_for(topics.health("governance"), lambda _: True)
-    call = house.settings.Change.future(pb.ChangeRequest(key=RATE, value="20", actor="person:cli", wait_s=10))
+    call = house.settings.Change.future(pb.ChangeRequest(key=RATE, value="20", actor="person:cli", wait_s=60))
     house.wait_for(topics.control("collector"), changed_to("20.0"))
     asked = ControlChange.FromString(house.heard(topics.control("collector"))[-1])
     answer = ControlResult(id=asked.id, target="collector", applied=False, reason="10 Hz at most on this machine")
     house.mouth.send(topics.control_result("collector"), answer.SerializeToString())
-    response = call.result(timeout=10)
+    response = call.result(timeout=90)
     assert (response.result.applied, response.result.reason) == (False, "10 Hz at most on this machine")
     assert house.value(RATE) == "10.0"
     house.wait_for(topics.control("collector"), changed_to("10.0"))
@@ -151,7 +151,7 @@ def test_no_change_that_was_answered_is_lost_however_often_the_service_is_killed
                 in_flight = house.settings.Change.future(request)
                 house.kill("governance")
                 with contextlib.suppress(grpc.RpcError, grpc.FutureCancelledError):
-                    answered.append(in_flight.result(timeout=10).change.id)
+                    answered.append(in_flight.result(timeout=60).change.id)
                 break
             answered.append(house.settings.Change(request).change.id)
         else:
@@ -181,10 +181,10 @@ def test_audit_event_sent_twice_and_over_a_kill_stands_in_the_chain_once(house: 
         house.mouth.send(topics.audit("gateway"), event.SerializeToString())
         return rows() == ["gateway:7"]
 
-    wait_until(sent_and_there, 15, "the audit event to stand in the chain")
+    wait_until(sent_and_there, 60, "the audit event to stand in the chain")
     house.kill("governance")
     house.start("governance")
-    wait_until(sent_and_there, 15, "the audit event to stand in the chain once")
+    wait_until(sent_and_there, 60, "the audit event to stand in the chain once")
     assert house.settings.VerifyAudit(pb.VerifyAuditRequest()).intact
 
 

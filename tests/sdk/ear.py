@@ -77,7 +77,7 @@ class EarDoor:
                 self.dropped += told.dropped
             self.heard.notify_all()
 
-    def wait_for(self, seen: Callable[[], bool], what: str, timeout_s: float = 10.0) -> None:
+    def wait_for(self, seen: Callable[[], bool], what: str, timeout_s: float = 30.0) -> None:
         with self.heard:
             assert self.heard.wait_for(seen, timeout_s), f"waited for {what}; refused: {self.refusals}"
 

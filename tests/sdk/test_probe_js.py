@@ -23,7 +23,7 @@ def node(script: str) -> str:
         ["node", "--input-type=module", "-e", f'import {{ Probe, measure }} from "{MODULE.as_uri()}";\n{script}'],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -57,7 +57,7 @@ async def test_a_generation_of_the_probe_is_measured_by_the_stack(stack: Stack) 
             certainty = await newest(channel, "model.certainty")
             done.set()
             score = await newest(channel, "model.accuracy_proxy")
-        ear.wait_for(lambda heard: any(topic.startswith(topics.REQUESTS) for topic, _ in heard), 10, "the record")
+        ear.wait_for(lambda heard: any(topic.startswith(topics.REQUESTS) for topic, _ in heard), 60, "the record")
     finally:
         done.set()
         speaker.join()

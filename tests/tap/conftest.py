@@ -26,7 +26,7 @@ from tests.tap.runtime_shapes import MODEL
 T = TypeVar("T")
 
 
-async def until(ask: Callable[[], Awaitable[T]], timeout_s: float = 10.0) -> T:
+async def until(ask: Callable[[], Awaitable[T]], timeout_s: float = 60.0) -> T:
     """Asks another process until the answer is a yes."""
     async with asyncio.timeout(timeout_s):
         while True:
@@ -87,7 +87,7 @@ class Tapped:
         asked = pb.ListRequestsRequest(after_us=self.since_us, limit=1000)
 
         async def ask() -> Any:
-            return (await self.requests().ListRequests(asked, timeout=5)).requests
+            return (await self.requests().ListRequests(asked, timeout=30)).requests
 
         ended = await until(ask)
         self.since_us = ended[-1].start_us + 1
@@ -115,7 +115,7 @@ def set_value(stack: Stack, key: str, value: object) -> None:
     """Changes a setting and waits until its target obeys; fails where it refuses."""
     with grpc.insecure_channel(f"unix:{stack.home.socket('governance')}") as channel:
         answer = SettingsServiceStub(channel).Change(
-            settings.ChangeRequest(key=key, value=json.dumps(value), actor="person:test", wait_s=5.0), timeout=10
+            settings.ChangeRequest(key=key, value=json.dumps(value), actor="person:test", wait_s=30.0), timeout=60
         )
     assert answer.result.applied or not answer.HasField("result"), answer.result.reason
 
@@ -124,5 +124,5 @@ def set_value(stack: Stack, key: str, value: object) -> None:
 async def tapped(tap_stack: Stack, runtime: Runtime) -> AsyncIterator[Tapped]:
     set_value(tap_stack, "tap.find", False)  # what else runs on this machine is no part of a test
     set_value(tap_stack, "tap.routes", json.dumps({"": runtime.url}))
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(30)) as http:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(100)) as http:
         yield Tapped(tap_stack, runtime, http, wall_us())

@@ -25,7 +25,7 @@ CANARY = "KANARIENVOGEL-7f3a"
 def ear(tapped: Tapped) -> Iterator[Ear]:
     """Hears everything on the bus."""
     hears = Ear(tapped.stack.home, ("1/",))
-    hears.wait_for(lambda messages: any(topic == topics.health("tap") for topic, _ in messages), 15, "the tap's health")
+    hears.wait_for(lambda messages: any(topic == topics.health("tap") for topic, _ in messages), 60, "the tap's health")
     yield hears
     hears.close()
 
@@ -89,8 +89,8 @@ async def test_no_word_of_a_prompt_or_an_answer_is_kept_or_published(tapped: Tap
     def recorded(messages: list[tuple[str, bytes]]) -> bool:
         return sum(topic.startswith(topics.REQUESTS) for topic, _ in messages) >= requests
 
-    ear.wait_for(ended, 30, "the last token burst")
-    ear.wait_for(recorded, 30, "the last record")
+    ear.wait_for(ended, 60, "the last token burst")
+    ear.wait_for(recorded, 60, "the last record")
     wanted = CANARY.encode()
     with ear.changed:
         heard = list(ear.messages)

@@ -100,7 +100,7 @@ def consent(stack: Stack) -> Iterator[None]:
     def give(given: bool) -> None:
         with grpc.insecure_channel(f"unix:{stack.home.socket('governance')}") as channel:
             request = SetConsentRequest(target=spec.consent, given=given, wording=spec.wording, actor="person:test")
-            SettingsServiceStub(channel).SetConsent(request, timeout=10)
+            SettingsServiceStub(channel).SetConsent(request, timeout=30)
 
     give(True)
     try:
@@ -132,28 +132,28 @@ async def test_by_consent_and_only_then_a_record_says_who_asked(tapped: Tapped) 
         async def named() -> str:
             return (await ask_as(tapped, "editor/1")).client
 
-        client = await until(named, 30)
+        client = await until(named)
         assert (await ask_as(tapped, "other/1")).client not in ("", client)
-        await tapped.requests().NameClient(pb.NameClientRequest(client=client, name="my editor"), timeout=5)
+        await tapped.requests().NameClient(pb.NameClientRequest(client=client, name="my editor"), timeout=30)
         record = await ask_as(tapped, "editor/1")
         assert record.client == "my editor"
-        answer = await tapped.requests().ListClients(pb.ListClientsRequest(), timeout=5)
+        answer = await tapped.requests().ListClients(pb.ListClientsRequest(), timeout=30)
         assert answer.recorded
         mine = next(total for total in answer.clients if total.client == client)
         assert mine.name == "my editor"
         assert mine.requests >= 2
         assert mine.output_tokens == 3 * mine.requests
         with pytest.raises(grpc.aio.AioRpcError) as refusal:
-            await tapped.requests().NameClient(pb.NameClientRequest(client="ffff", name="x"), timeout=5)
+            await tapped.requests().NameClient(pb.NameClientRequest(client="ffff", name="x"), timeout=30)
         assert refusal.value.code() is grpc.StatusCode.NOT_FOUND
 
     async def unnamed() -> bool:
         return (await ask_as(tapped, "editor/1")).client == ""
 
-    await until(unnamed, 30)
+    await until(unnamed)
     kept = rows(tapped.stack)
     assert (await ask_as(tapped, "editor/1")).client == ""
     assert rows(tapped.stack) == kept
-    assert not (await tapped.requests().ListClients(pb.ListClientsRequest(), timeout=5)).recorded
+    assert not (await tapped.requests().ListClients(pb.ListClientsRequest(), timeout=30)).recorded
     for path in tapped.stack.home.data.glob("tap.db*"):
         assert SECRET.encode() not in path.read_bytes()

@@ -50,7 +50,7 @@ def told(number: int) -> RequestRecord:
 
 async def kept(tapped: Tapped, id_: str) -> RequestRecord | None:
     try:
-        found: RequestRecord = await tapped.requests().GetRequest(pb.GetRequestRequest(id=id_), timeout=5)
+        found: RequestRecord = await tapped.requests().GetRequest(pb.GetRequestRequest(id=id_), timeout=30)
     except grpc.aio.AioRpcError as error:
         if error.code() is not grpc.StatusCode.NOT_FOUND:
             raise
@@ -71,7 +71,7 @@ async def test_a_probes_record_is_kept_once_and_not_told_again(tapped: Tapped, b
     found = await kept(tapped, record.id)
     assert found is not None
     assert (found.route, found.producer, found.output_tokens) == ("probe", "sdk", 5)
-    listed = await tapped.requests().ListRequests(pb.ListRequestsRequest(model="own/model", limit=10), timeout=5)
+    listed = await tapped.requests().ListRequests(pb.ListRequestsRequest(model="own/model", limit=10), timeout=30)
     assert [one.id for one in listed.requests].count(record.id) == 1
     await tapped.read("/v1/chat/completions")
     own = (await tapped.record()).id

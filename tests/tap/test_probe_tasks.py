@@ -152,7 +152,7 @@ async def test_an_idle_model_is_asked_scored_and_marked_and_gives_way_to_a_perso
 
         async def marked() -> bool:
             asked = pb.ListRequestsRequest(after_us=tapped.since_us, limit=100)
-            records = (await tapped.requests().ListRequests(asked, timeout=5)).requests
+            records = (await tapped.requests().ListRequests(asked, timeout=30)).requests
             clients = [record.client for record in records if record.model == MODEL]
             return clients.count("") == 1 and clients.count("probe") >= 2
 

@@ -31,9 +31,9 @@ def name_port(stack: Stack, port: int) -> None:
     async def ask() -> None:
         async with open_channel(stack.home, "governance") as channel:
             request = ChangeRequest(
-                key="collector.sampler.runtime.ports", value=f'"{port}"', actor="person:test", wait_s=5.0
+                key="collector.sampler.runtime.ports", value=f'"{port}"', actor="person:test", wait_s=30.0
             )
-            response: ChangeResponse = await SettingsServiceStub(channel).Change(request, timeout=10.0)
+            response: ChangeResponse = await SettingsServiceStub(channel).Change(request, timeout=60.0)
             assert response.result.applied
 
     asyncio.run(ask())
@@ -54,9 +54,9 @@ def test_runtime_comes_tells_and_goes(stack: Stack) -> None:
     try:
         with StandIn(dict(pages), never) as runtime:
             name_port(stack, runtime.port)
-            ear.wait_for(lambda messages: "model_info" in events(messages), 25.0, "the model")
-            ear.wait_for(lambda messages: any(topic == topics.sample(SOURCE) for topic, _ in messages), 10.0, "a row")
-        ear.wait_for(lambda messages: "runtime_gone" in events(messages), 15.0, "its end")
+            ear.wait_for(lambda messages: "model_info" in events(messages), 60.0, "the model")
+            ear.wait_for(lambda messages: any(topic == topics.sample(SOURCE) for topic, _ in messages), 60.0, "a row")
+        ear.wait_for(lambda messages: "runtime_gone" in events(messages), 60.0, "its end")
         with ear.changed:
             told = events(ear.messages)
             rows = [
