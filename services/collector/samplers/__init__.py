@@ -22,6 +22,7 @@ from services.collector.samplers.power import Power
 from services.collector.samplers.process import Processes
 from services.collector.samplers.psi import Pressure, Stall
 from services.collector.samplers.runtimes import Runtimes
+from services.collector.samplers.sockets import Sockets
 from services.collector.samplers.storage import Storage
 from services.collector.samplers.temperature import Temperature
 
@@ -34,7 +35,7 @@ SAMPLERS: dict[str, tuple[Factory, ...]] = {
     "psi": (Stall, Pressure),
     "disk": (Disk,),
     "filesystem": (Filesystem,),
-    "network": (Network,),
+    "network": (Network, Sockets),
     "temperature": (Temperature,),
     "battery": (Battery,),
     "power": (Power,),
