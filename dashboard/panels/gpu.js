@@ -39,12 +39,12 @@ export const gpu = {
             figure: ({bridge}) => percent(bridge.latest.one('gpu.util_percent', source)),
             format: percent, note,
             max: () => 100, scaleText: () => '0 to 100 %',
-            stripMax: (_, most) => (limit() === limit() ? limit() : Math.max(50, Math.ceil(most / 50) * 50)),
+            stripMax: (_, most) => (limit() === limit() ? limit() : most === most ? Math.max(50, Math.ceil(most / 50) * 50) : NaN),
             stripText: ({bridge}) => {
                 const power = bridge.latest.one('gpu.power_w', source);
                 return power === power ? `power ${power.toFixed(0)} W` : 'power: not measured';
             },
-            stripScale: (max) => `to ${max.toFixed(0)} W`,
+            stripScale: (max) => (max === max ? `to ${max.toFixed(0)} W` : ''),
         });
     },
 };

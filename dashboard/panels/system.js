@@ -47,7 +47,8 @@ export function mountSystem(host, context, panel) {
     const number = el('b', {}, NONE), unit = el('span', {class: 'unit'}), note = el('span'), more = el('span', {class: 'more'});
     const plot = el('div', {class: 'plot', role: 'img', tabindex: '0', 'aria-label': `${panel.title}: waiting for the first values`});
     const footLeft = el('span', {class: 'quiet'}), footRight = el('span', {}, panel.stripScale ? '' : '−60 s to now');
-    const foot = el('span', {class: 'quiet'}, panel.stripScale ? el('span', {class: 'more'}, '0 ') : null, footRight);
+    const zero = el('span', {class: 'more'}, '0 ');
+    const foot = el('span', {class: 'quiet'}, panel.stripScale ? zero : null, footRight);
     const table = el('button', {class: 'as-table', type: 'button', on: {click: () => context.table(panel.id)}}, `View ${panel.title} as table`);
     host.append(
         el('header', {class: 'ends'}, el('h2', {}, pick), el('span', {class: 'scale-and-steps'}, scale, steps)),
@@ -80,6 +81,7 @@ export function mountSystem(host, context, panel) {
         if (state.cursor_us === state.cursor_us) text(scale, `${clock(state.cursor_us)}  ${value === null || value === undefined ? 'not seen' : join(panel.format(value))}`);
         else text(scale, panel.scaleText(max, context));
         text(footRight, panel.stripScale ? panel.stripScale(stripMax) : context.rangeText());
+        hide(zero, !footRight.textContent);
     };
     const label = () => attribute(plot, 'aria-label', `${panel.title}: ${join(panel.figure(context))}, scale ${panel.scaleText(max, context)}. ${panel.note(context).join(', ')}. ${panel.stripText?.(context) ?? ''}`);
 

@@ -174,10 +174,12 @@ class RecordBuilder:
             gaps = sorted(self._gaps_ms)
             record.itl_p50_ms, record.itl_p95_ms = nearest_rank(gaps, 50), nearest_rank(gaps, 95)
             record.itl_max_ms = self._longest_ms
-        if streamed and self.groups > 1 and record.output_tokens > 1:
+        steps = record.output_tokens - 1
+        if streamed and steps > 0 and self._last_s > self._first_s:
             # From the first token to the last: what a runtime sends after its last token is no token.
-            record.tpot_ms = (self._last_s - self._first_s) * 1e3 / (record.output_tokens - 1)
-        elif not streamed and facts.decode_ms is not None and facts.decode_steps:
+            record.tpot_ms = (self._last_s - self._first_s) * 1e3 / steps
+        elif facts.decode_ms is not None and facts.decode_steps:
+            # Not streamed, or read in one piece by a machine that had no time: arrival says nothing of its pace.
             record.tpot_ms = facts.decode_ms / facts.decode_steps
 
 

@@ -5,6 +5,7 @@ import {Facts} from '../../dashboard/facts.js';
 import {contextSize} from '../../dashboard/format.js';
 import {evidenceWords, laneWords} from '../../dashboard/panels/energy-words.js';
 import {contextCell, firstTokenCell, lastUsed, rateCell, servingWords, vramCell} from '../../dashboard/panels/model-numbers.js';
+import {heldWords} from '../../dashboard/panels/vram-words.js';
 
 const plain = (/** @type {string} */ text) => text.replaceAll('\u00a0', ' ');
 const lane = (/** @type {any} */ more = {}) => /** @type {any} */ ({model: 'm', state: 'flowing', tps: 18, last_rate: 24, last_us: 0, ttft_ms: NaN, waiting_ms: NaN, ...more});
@@ -82,4 +83,12 @@ test('evidence says by which profile a stall, a burst and E are told', () => {
     assert.match(said(), /E 0\.70 by profile studio; 18 tok\/s, a burst: more than 12/);
     assert.match(said({tps: 9}), /no burst: not more than 12/);
     assert.match(said({stall_ms: 620}), /longer than 350 ms, the limit of profile studio/);
+});
+
+test('video memory is told by who holds it, and what no model holds', () => {
+    const gib = 2 ** 30;
+    assert.equal(heldWords([['llama', 3 * gib], ['qwen', 7.2 * gib], ['tiny', 0.4 * gib]], 11.5 * gib), 'qwen 7.2, llama 3.0, other 1.3');
+    assert.equal(heldWords([['qwen', 7 * gib]], 7 * gib), 'qwen 7.0');
+    assert.equal(heldWords([['qwen', 7 * gib]], NaN), 'qwen 7.0');
+    assert.equal(heldWords([], 7 * gib), '');
 });

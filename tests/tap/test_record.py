@@ -41,6 +41,17 @@ def test_a_chunk_is_not_a_token() -> None:
     assert record.itl_p50_ms == pytest.approx(40)
 
 
+def test_a_stream_that_arrived_in_one_piece_has_the_runtimes_own_pace_or_none() -> None:
+    for facts, tpot_ms in (
+        (Facts(output_tokens=5, token_source="timings", decode_ms=80.0, decode_steps=4), 20.0),
+        (Facts(output_tokens=5, token_source="usage"), None),
+    ):
+        builder = RecordBuilder(START)
+        builder.add(stream(100, 100, 100, 100, 100))
+        record = builder.finish(100.2, 200, facts, Outcome.COMPLETE, streamed=True)
+        assert (record.tpot_ms if record.HasField("tpot_ms") else None) == tpot_ms
+
+
 def test_stalls_are_gaps_beyond_400_ms_and_say_where_they_lie() -> None:
     builder = RecordBuilder(START)
     builder.add(stream(100, 499, 901, 2000))
