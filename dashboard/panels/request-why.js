@@ -27,10 +27,16 @@ export function rateOf(record) {
     return out > 1 && after_ms > 0 ? (out - 1) / (after_ms / 1000) : NaN;
 }
 
+/** How long an answer that was not streamed was written, by its runtime's own time; 0: not told. @param {RequestRecord} record */
+function writtenMs(record) {
+    const written_ms = value(record.tpot_ms) * (value(record.output_tokens) - 1);
+    return written_ms > 0 ? Math.min(written_ms, value(record.e2e_ms)) : 0;
+}
+
 /** In their order, from 0 at the prompt. What the runtime does not tell apart is one wait. @param {RequestRecord} record @returns {Phase[]} */
 export function phasesOf(record) {
     const ttft_ms = value(record.ttft_ms), e2e_ms = value(record.e2e_ms), ttfa_ms = value(record.ttfa_ms);
-    const before_ms = known(ttft_ms) ? ttft_ms : e2e_ms;
+    const before_ms = known(ttft_ms) ? ttft_ms : e2e_ms - writtenMs(record);
     /** @type {Phase[]} */
     const found = [];
     let at_ms = 0;
@@ -41,6 +47,7 @@ export function phasesOf(record) {
         at_ms += length_ms;
     }
     if (before_ms - at_ms > LEAST_REST_MS) found.push({name: 'wait', from_ms: at_ms, to_ms: before_ms});
+    if (!known(ttft_ms) && e2e_ms > before_ms) found.push({name: 'answer', from_ms: Math.max(at_ms, before_ms), to_ms: e2e_ms});
     if (known(ttft_ms) && e2e_ms > ttft_ms) {
         const thinks = value(record.reasoning_tokens) > 0;
         const answers_ms = thinks ? (known(ttfa_ms) ? ttfa_ms : e2e_ms) : ttft_ms;
@@ -95,7 +102,7 @@ function causes(record, events, usual) {
 function stallCause(record, stall, events) {
     const from_us = record.start_us + stall.at_ms * 1000, to_us = from_us + stall.length_ms * 1000;
     const spike = events.find((event) => event.spike && event.time_us > from_us - NEAR_US && event.time_us < to_us + NEAR_US);
-    if (!spike) return `came ${inSeconds(stall.at_ms)} after the prompt; nothing else left its usual range then`;
+    if (!spike) return `came ${inSeconds(stall.at_ms)} after the prompt, and no spike was near it`;
     const [first] = culprits(spike);
     return `coincides with a spike of ${spoken(spike.spike?.series?.metric ?? '')}${first ? ` (${processName(first)})` : ''}`;
 }

@@ -39,6 +39,13 @@ test('the answer names at most two causes, the greater first, and calls coincide
     assert.equal((said.match(/\.(?: |$)/g) ?? []).length, 2);
 });
 
+test('an answer that was not streamed is written after its prompt was read, as long as its runtime says', () => {
+    const whole = record({ttft_ms: null, ttfa_ms: null, load_ms: null, queue_ms: null, prefill_ms: 130, e2e_ms: 380, tpot_ms: 3, output_tokens: 64, reasoning_tokens: null});
+    assert.deepEqual(phasesOf(whole).map(({name, from_ms, to_ms}) => [name, from_ms, to_ms]), [['prefill', 0, 130], ['wait', 130, 191], ['answer', 191, 380]]);
+    assert.deepEqual(phasesOf({...whole, tpot_ms: NaN}).map(({name}) => name), ['prefill', 'wait']);
+    assert.deepEqual(phasesOf({...whole, tpot_ms: 5}).map(({name, from_ms}) => [name, from_ms]), [['prefill', 0], ['answer', 65]]);
+});
+
 test('tokens that came slower than usual are a cause, and what that goes with is said', () => {
     const usual = [40, 41, 42].map((tpot_ms) => record({tpot_ms}));
     const slow = record({load_ms: null, queue_ms: null, prefill_ms: 300, ttft_ms: 300, tpot_ms: 100});
