@@ -30,7 +30,7 @@ const AIR_PX = 2;
 export function drawMarks(u, columns, marks, mainShare, kinds) {
     const {ctx, bbox} = u;
     const ratio = devicePixelRatio, size = SIZE * ratio, right = bbox.left + bbox.width;
-    const placed = marks.map((mark) => ({mark, x: xOf(u, mark.time_us, columns.origin_s)})).filter(({x}) => x >= bbox.left && x <= right);
+    const placed = together(marks.map((mark) => ({mark, x: xOf(u, mark.time_us, columns.origin_s), more: 0})).filter(({x}) => x >= bbox.left && x <= right), 2 * size);
     if (!placed.length) return;
     ctx.save();
     ctx.font = ink().font.replace('11px', `${11 * ratio}px`);
@@ -40,7 +40,7 @@ export function drawMarks(u, columns, marks, mainShare, kinds) {
     const height = LABEL_PX * ratio, top = bbox.top + Math.max(0, size + ratio - height / 2), bottom = bbox.top + bbox.height * mainShare;
     const reach = reachOf(columns, kinds.map((kind) => kind !== 'strip'), placing(u, 'x'), placing(u, 'y'), AIR_PX * ratio);
     let free = bbox.left;
-    placed.forEach(({mark, x}, at) => {
+    placed.forEach(({mark, x, more}, at) => {
         const y = bbox.top + size + ratio;
         if (mark.chosen) {
             const half = Math.max(xOf(u, mark.time_us + CHOSEN_S * 1e6, columns.origin_s) - x, 3 * ratio);
@@ -56,7 +56,7 @@ export function drawMarks(u, columns, marks, mainShare, kinds) {
         ctx.stroke();
         ctx.setLineDash([]);
         drawShape(ctx, mark.shape, x, y, size);
-        const label = mark.shape === 'spike' ? clock(mark.time_us) : mark.label;
+        const label = `${mark.shape === 'spike' ? clock(mark.time_us) : mark.label}${more ? ` and ${more} more` : ''}`;
         const width = ctx.measureText(label).width, space = size + 5 * ratio;
         const room = {left: free, right: placed[at + 1] ? placed[at + 1].x - space : right, top, bottom};
         const place = width < bbox.width * LABEL_SHARE || mark.chosen ? besides({x, width, height, space}, room, reach) : null;
@@ -66,6 +66,23 @@ export function drawMarks(u, columns, marks, mainShare, kinds) {
         free = Math.max(free, place.left + width + 4 * ratio);
     });
     ctx.restore();
+}
+
+/** Events that would overlap are one mark, the first's, and how many more; spikes and the chosen one always stand. @param {{mark: Mark, x: number, more: number}[]} placed @param {number} apart_px */
+function together(placed, apart_px) {
+    /** @type {typeof placed} */
+    const kept = [];
+    let head = null;
+    for (const one of placed) {
+        const plain = one.mark.shape === 'event' && !one.mark.chosen;
+        if (plain && head && one.x - head.x < apart_px) {
+            head.more++;
+            continue;
+        }
+        kept.push(one);
+        head = plain ? one : null;
+    }
+    return kept;
 }
 
 /** @param {CanvasRenderingContext2D} pen @param {Mark['shape']} shape @param {number} x @param {number} y @param {number} size */

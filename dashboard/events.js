@@ -6,6 +6,8 @@ import {eventFromJson} from './workers/json.js';
 
 /** More than a person steps through; the monitor keeps them all. */
 const MOST = 500;
+/** What can be measured here is told whenever it changes; its parts have events of their own (a runtime came, a device went). */
+const UNSAID = new Set(['inventory']);
 
 /** Fires `change`. */
 export class Events extends EventTarget {
@@ -21,7 +23,7 @@ export class Events extends EventTarget {
 
     /** @param {MonitorEvent[]} events */
     add(events) {
-        const fresh = events.filter((event) => event.id && !this.known.has(event.id));
+        const fresh = events.filter((event) => event.id && !this.known.has(event.id) && !UNSAID.has(event.kind));
         if (!fresh.length) return;
         for (const event of fresh) this.known.add(event.id);
         this.all = [...this.all, ...fresh].sort((a, b) => a.time_us - b.time_us).slice(-MOST);

@@ -29,13 +29,15 @@ export function openServices(context) {
             const cpu = latest.one('monitor.cpu_percent', source), pss = latest.one('monitor.pss_bytes', source), rss = latest.one('monitor.rss_bytes', source);
             const silent = health && now_us - health.time_us > SILENT_US;
             const state = health ? health.state : 0;
+            const runs = !health && cpu === cpu;  // supervisord says nothing of itself; it is measured, so it runs
+            const restarts = context.health.get('listener')?.counters?.[`restarts_total:${name}`];
             const cells = [
-                name, `${MARKS[silent ? 0 : state]} ${silent ? `silent for ${span((now_us - health.time_us) / 1e6)}` : STATES[state] ?? 'unknown'}`,
-                health?.started_us ? clock(health.started_us) : NONE, String(health?.restarts ?? NONE),
+                name, runs ? '● runs' : `${MARKS[silent ? 0 : state]} ${silent ? `silent for ${span((now_us - health.time_us) / 1e6)}` : STATES[state] ?? 'unknown'}`,
+                health?.started_us ? clock(health.started_us) : NONE, restarts === undefined ? NONE : String(restarts),
                 cpu === cpu ? cpu.toFixed(1) : NONE, join(memory(pss === pss ? pss : rss)), health?.reason ?? '',
             ];
             cells.forEach((cell, at) => text(tr.children[at], cell));
-            tr.children[1].className = silent ? 'warn' : KIND[state] ?? '';
+            tr.children[1].className = runs ? 'ok' : silent ? 'warn' : KIND[state] ?? '';
         });
         text(line, `Way to this page: ${millis(figures.round_trip_ms)} there and back, a frame is read in ${millis(figures.decode_ms)}, ${figures.frames_total} frames came, ${figures.conflated_total} were merged on the way, clock off by ${millis(figures.clock_offset_us / 1000)}.`);
     }, 1000);

@@ -88,7 +88,7 @@ async def aggregator(ctx: ServiceContext) -> AsyncIterator[None]:
 
     ingest = Ingest(rings, stored, ask, spread, ctx.log, recorder.flush, is_here)
     figures = Figures(store)
-    own = OwnFigures(ctx.samples, ingest, figures, lambda: ctx.received)
+    own = OwnFigures(ctx.samples, ingest, figures, lambda: ctx.received, lambda: composer.healths)
 
     def on_health(_topic: str, payload: bytes) -> None:
         health = Health.FromString(payload)

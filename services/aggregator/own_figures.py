@@ -1,9 +1,10 @@
 """The aggregator's own series (CONTRACTS §1, monitor and storage), once a second, published like everybody's."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from math import nan
 from typing import NamedTuple
 
+from wfmonitor.v1.health_pb2 import Health
 from wfmonitor.v1.metrics_service_pb2 import StorageResponse, StorageTier
 from wfmonitor.v1.sample_pb2 import RateGroup
 
@@ -11,6 +12,7 @@ from bus.clock import boot_us, monotonic_s, wall_us
 from bus.resolution import digits_of, told
 from bus.samples import SampleProducer
 from bus.series import Series
+from bus.supervision import LISTENER, SERVICES
 from services.aggregator.ingest import Ingest
 from services.aggregator.store import Store
 from services.aggregator.tiers import Limits
@@ -28,7 +30,10 @@ STORAGE_COLUMNS = (
     Series("storage.raw_bytes_per_sample", STORAGE),
     Series("storage.oldest_raw_age_s", STORAGE),
 )
-DIGITS = [digits_of(series) for series in (*OWN_COLUMNS, *STORAGE_COLUMNS)]
+# The listener counts them; it has no samples of its own.
+RESTART_COLUMNS = tuple(Series("monitor.restarts_total", f"monitor:{service}") for service in SERVICES)
+COLUMNS = (*OWN_COLUMNS, *STORAGE_COLUMNS, *RESTART_COLUMNS)
+DIGITS = [digits_of(series) for series in COLUMNS]
 
 
 class RawTier(NamedTuple):
@@ -84,11 +89,19 @@ class Figures:
 class OwnFigures:
     """Reads itself and writes one row."""
 
-    def __init__(self, samples: SampleProducer, ingest: Ingest, figures: Figures, received: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        samples: SampleProducer,
+        ingest: Ingest,
+        figures: Figures,
+        received: Callable[[], int],
+        healths: Callable[[], Iterable[Health]],
+    ) -> None:
         self._table = samples.table(MONITOR, RateGroup.RATE_GROUP_TREND, 1.0)
         self._ingest = ingest
         self._figures = figures
         self._received = received
+        self._healths = healths
         self._before = (monotonic_s(), received())
 
     def write(self) -> None:
@@ -99,5 +112,11 @@ class OwnFigures:
         counters = self._ingest.counters
         own = [counters["gaps_total"], messages_s, counters["held_back"]]
         now_us = wall_us()
-        values = map(told, [*own, *self._figures.row(now_us)], DIGITS)
-        self._table.write((*OWN_COLUMNS, *STORAGE_COLUMNS), [now_us], [boot_us()], list(values))
+        values = map(told, [*own, *self._figures.row(now_us), *restarts(self._healths())], DIGITS)
+        self._table.write(COLUMNS, [now_us], [boot_us()], list(values))
+
+
+def restarts(healths: Iterable[Health]) -> list[float]:
+    """Restarts of each service since supervision began, as RESTART_COLUMNS; NaN until the listener told."""
+    counters: Mapping[str, float] = next((health.counters for health in healths if health.service == LISTENER), {})
+    return [counters.get(f"restarts_total:{service}", nan) for service in SERVICES]
