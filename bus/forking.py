@@ -79,7 +79,7 @@ class Preloaded:
         os.environ.update(environment)
         self._environment = dict(os.environ)
         before = sys.path[:]
-        sys.path[:] = self._paths  # what a service will find, whatever stands in our own PYTHONPATH
+        sys.path[:] = [*_paths(os.environ), *self._paths]  # a service's, whatever stood in our own PYTHONPATH
         for name in PRELOADED:
             with contextlib.suppress(Exception):  # the service that needs it tells of it, in its own log
                 importlib.import_module(name)

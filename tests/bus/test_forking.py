@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import sysconfig
 import textwrap
 from pathlib import Path
 
@@ -180,10 +181,12 @@ import os, sys
 from bus import forking
 os.rmdir(os.getcwd())  # nor does a folder that is removed under us hold it up
 before = sys.path[:]
-forking.Preloaded({})
+site_packages = next(path for path in sys.path if path.endswith("site-packages"))
+forking.Preloaded({"PYTHONPATH": site_packages})
 print("site-packages" in sys.modules["peewee"].__file__, sys.path == before)
 """
-    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{REPOSITORY}"}
+    # As installed: site-packages is the services' PYTHONPATH, and so stands in ours.
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{REPOSITORY}:{sysconfig.get_path('purelib')}"}
     said = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, cwd=gone, env=environment, check=True
     )
