@@ -43,6 +43,7 @@ FIGURES = (
     tap_latency.FIRST_P95,
     tap_latency.CHUNK_P50,
     tap_latency.CHUNK_P95,
+    tap_latency.STREAM,
     tap_streams.CPU,
     tap_streams.SLOWER,
     tap_streams.IDENTICAL,

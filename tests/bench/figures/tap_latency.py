@@ -1,25 +1,26 @@
-"""What the tap adds to the first token and to each chunk, against a direct connection and a bare relay.
+"""What the tap adds to the first token, to each chunk and to a stream, against a direct connection and a bare relay.
 
-Client, tap, relay and runtime are processes of their own; every token says when it was made.
+Client, tap, relay and runtime are processes of their own; every token says when it was made. The ways are asked in
+turn, request by request and token by token, and compared pair by pair.
 """
 
 from __future__ import annotations
 
 from tests.bench.harness.bench import Bench
 from tests.bench.harness.figure import Figure, Reference
-from tests.bench.harness.tapped import Added, added
+from tests.bench.harness.tapped import Added, added_delay, added_first
 
-REQUESTS = 200
-TOKENS = 300
+REQUESTS = 400
+TOKENS = 500
 GAP_MS = 10.0
 
 
 def _first(bench: Bench, way: str) -> Added:
-    return added(bench, "first", 40 if bench.quick else REQUESTS)[way]
+    return added_first(bench, 40 if bench.quick else REQUESTS)[way]
 
 
 def _chunk(bench: Bench, way: str) -> Added:
-    return added(bench, "delay", 60 if bench.quick else TOKENS, GAP_MS)[way]
+    return added_delay(bench, 60 if bench.quick else TOKENS, GAP_MS)[way]
 
 
 def _relay(figure: str, percent: int) -> Reference:
@@ -42,4 +43,9 @@ CHUNK_P50 = Figure(
 CHUNK_P95 = Figure(
     "tap_chunk_p95", "tap: added to a chunk, p95", "ms",
     lambda bench: _chunk(bench, "tap").p95, bar=1.0, references=(_relay("chunk", 95),),
+)  # fmt: skip
+STREAM = Figure(
+    "tap_stream_time", "tap: added to a stream, for each token after the first", "ms",
+    lambda bench: _chunk(bench, "tap").a_token, bar=0.02,
+    references=(Reference("bare relay", lambda bench: _chunk(bench, "relay").a_token, "floor", extra=0.02),),
 )  # fmt: skip
