@@ -173,7 +173,7 @@ class MetricsApi(MetricsServiceServicer):
     async def ListInfo(
         self, request: pb.ListInfoRequest, context: "Context[pb.ListInfoRequest, pb.ListInfoResponse]"
     ) -> pb.ListInfoResponse:
-        self._of.look()
+        await self._of.look()
         found = await self._of.info(request.subject)
         return pb.ListInfoResponse(info=[pb.InfoValue(**info._asdict()) for info in found])
 
