@@ -85,6 +85,14 @@ def test_folder_is_listed_only_where_the_kernel_gave_a_number(tmp_path: Path) ->
     assert "third" in days.look(whole=True)
 
 
+def test_number_that_is_told_late_hides_nobody_for_long(tmp_path: Path) -> None:
+    village = Village(tmp_path)
+    (village.proc / "loadavg").write_text("0.00 0.00 0.00 1/2 40\n")
+    days = Days(village)
+    village.put(41, "second")
+    assert any("second" in days.look() for _ in range(TURNS))
+
+
 @settings(max_examples=10, deadline=None)
 @given(work=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 50), st.booleans()), min_size=1, max_size=25))
 def test_ticks_are_all_told_however_a_process_works_and_rests(
