@@ -9,6 +9,14 @@ import {NONE, clock, counted} from '../format.js';
 const MOST = 10;
 const GIB = 2 ** 30;
 
+/** What the first list is ordered by: the thing that rose where processes are measured by it, else the processor. */
+const BY_CPU = {head: 'CPU, cores', of: (/** @type {ProcessRow} */ row) => row.cpu_percent / 100, digits: 2};
+const BY_READ = {head: 'Read, MB/s', of: (/** @type {ProcessRow} */ row) => row.io_read_bytes_s / 1e6, digits: 1};
+const BY_WRITTEN = {head: 'Written, MB/s', of: (/** @type {ProcessRow} */ row) => row.io_write_bytes_s / 1e6, digits: 1};
+
+/** @param {string} metric */
+const orderFor = (metric) => (/^system\.disk\.read/.test(metric) ? BY_READ : /^system\.disk\.write/.test(metric) ? BY_WRITTEN : BY_CPU);
+
 /** @param {number} value @param {number} digits */
 const figure = (value, digits) => (value === value ? value.toFixed(digits) : NONE);
 
@@ -24,8 +32,9 @@ export default {
         const {state, bridge} = context;
         const about = el('span', {class: 'quiet'});
         const thenHead = el('th', {scope: 'col', class: 'right warn'});
+        const cpuHead = el('th', {scope: 'col'}, BY_CPU.head);
         const cpuBody = el('tbody'), memoryBody = el('tbody'), memoryHead = el('th', {scope: 'col'});
-        const cpu = el('table', {class: 'list', 'aria-label': 'Processes by CPU'}, el('thead', {}, el('tr', {}, el('th', {scope: 'col'}, 'CPU, cores'), el('th', {scope: 'col', class: 'right'}, 'now'), thenHead)), cpuBody);
+        const cpu = el('table', {class: 'list', 'aria-label': 'Processes by what they use'}, el('thead', {}, el('tr', {}, cpuHead, el('th', {scope: 'col', class: 'right'}, 'now'), thenHead)), cpuBody);
         const memory = el('table', {class: 'list', 'aria-label': 'Processes by memory'}, el('thead', {}, el('tr', {}, memoryHead, el('th', {scope: 'col', class: 'right'}, 'now'))), memoryBody);
         host.append(el('header', {class: 'together'}, el('h2', {}, 'Processes'), about), el('div', {class: 'two-lists'}, cpu, memory));
 
@@ -35,19 +44,21 @@ export default {
             const {rows: current, total} = now();
             const then = state.event?.spike?.processes ?? null;
             text(about, total === total ? `${counted(total, 'process', 'processes')}, top by CPU and by ${byVram() ? 'VRAM' : 'memory'}` : '');
+            const {head, of, digits} = orderFor(then ? state.event?.spike?.series?.metric ?? '' : '');
+            text(cpuHead, head);
             hide(thenHead, !then);
             if (then && state.event) text(thenHead, `▲ at ${clock(state.event.time_us)}`);
             const present = new Map(current.map((row) => [keyOf(row), row]));
             const before = new Map((then?.rows ?? []).map((row) => [keyOf(row), row]));
-            const order = (then?.rows ?? current).filter((row) => row.cpu_percent === row.cpu_percent).sort((a, b) => b.cpu_percent - a.cpu_percent).slice(0, MOST);
+            const order = (then?.rows ?? current).filter((row) => of(row) === of(row)).sort((a, b) => of(b) - of(a)).slice(0, MOST);
             rows(cpuBody, order, () => el('tr', {}, el('td'), el('td', {class: 'right'}), el('td', {class: 'right'})), (tr, row) => {
                 const here = present.get(keyOf(row)), past = before.get(keyOf(row));
                 name(tr.children[0], row);
-                text(tr.children[1], here ? figure(here.cpu_percent / 100, 2) : 'gone');
+                text(tr.children[1], here ? figure(of(here), digits) : 'gone');
                 tr.children[1].classList.toggle('quiet', !here);
                 const cell = /** @type {HTMLElement} */ (tr.children[2]);
                 hide(cell, !then);
-                text(cell, past ? figure(past.cpu_percent / 100, 2) : NONE);
+                text(cell, past ? figure(of(past), digits) : NONE);
                 cell.classList.toggle('worst', past === order[0]);
                 cell.classList.toggle('quiet', past !== order[0]);
             });
