@@ -5,6 +5,15 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 SHORT := "not long and not soak and not llamacpp"
 LLAMACPP := "llamacpp"
+# What only computes: it starts no stack and measures no time, so it runs beside the others, at what they leave free.
+COMPUTING := tests/test_architecture.py tests/dashboard tests/governance/test_audit_chain.py \
+  tests/governance/test_audit_damage.py tests/governance/test_desk.py tests/governance/test_store.py \
+  $(addprefix tests/aggregator/,energy test_chunks.py test_column_codec.py test_drift.py test_history.py test_inbox.py \
+    test_keeper.py test_raw_query.py test_standing.py test_steps.py test_store.py test_table.py test_windows.py) \
+  $(addprefix tests/bus/,test_catalogue.py test_database.py test_forking.py test_journal.py test_ring_file.py \
+    test_settings_catalogue.py test_topics_and_series.py) \
+  $(addprefix tests/cli/,test_clients.py test_top.py test_words.py) tests/gateway/otlp tests/gateway/test_ingest.py \
+  $(addprefix tests/tap/,test_disagreement.py test_entropy.py test_reading.py test_structured.py)
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help setup dev up down demo test test-long test-llamacpp test-soak test-attacks test-faults bench lint fix proto lock docs browser llamacpp
@@ -44,7 +53,12 @@ browser: # the tests' Chromium: the system's package
 	@command -v chromium chromium-browser google-chrome >/dev/null || tests/install-browser
 
 test: $(VENV)/.dev browser ## the tests: units, integration, real browser (under 10 minutes)
-	$(PYTEST) tests --ignore=tests/attacks --ignore=tests/faults --ignore=tests/e2e -m $(SHORT)
+	@computing=$$(mktemp); nice -n 19 $(PYTEST) -o cache_dir=.pytest_cache/computing $(COMPUTING) -m $(SHORT) \
+	    >"$$computing" 2>&1 & other=$$!; \
+	  trap 'kill "$$other" 2>/dev/null; rm -f "$$computing"' EXIT; code=0; \
+	  $(PYTEST) tests --ignore=tests/attacks --ignore=tests/faults --ignore=tests/e2e \
+	    $(addprefix --ignore=,$(COMPUTING)) -m $(SHORT) || code=$$?; \
+	  wait "$$other" || code=$$?; echo "Beside them, what only computes:"; cat "$$computing"; exit $$code
 	$(PYTEST) tests/e2e -m $(SHORT) # apart: the browser's driver keeps an event loop running
 
 test-attacks: $(VENV)/.dev browser ## the attacks of docs/security.md, each with its number and count
