@@ -36,6 +36,7 @@ from bus.locks import AlreadyRunning, hold_pid_file
 from bus.logs import ServiceLogger, open_log
 from bus.rings import ring_folder
 from bus.samples import SampleProducer, Send
+from bus.supervision import supervisord_pid
 
 Body = Callable[[ServiceContext], AbstractAsyncContextManager[None]]
 
@@ -168,7 +169,7 @@ async def _first_of(*futures: "asyncio.Future[Any]") -> None:
 
 
 async def _beat(ctx: ServiceContext, stop: asyncio.Event) -> None:
-    parent = os.getppid() if "SUPERVISOR_ENABLED" in os.environ else None
+    parent = supervisord_pid()
     beats = 0
     while True:
         ctx.beat()

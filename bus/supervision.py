@@ -4,6 +4,7 @@
 holds the two together.
 """
 
+import os
 import re
 from pathlib import Path
 
@@ -68,6 +69,19 @@ stderr_logfile={home_twice}/log/{name}.log
 stderr_logfile_maxbytes=1MB
 stderr_logfile_backups=2
 """
+
+# Told to each service by bus.supervisord; a plain one leaves it out.
+SUPERVISORD_PID = "SUPERVISOR_PID"
+
+
+def supervisord_pid() -> int | None:
+    """Who watches over this process; None where nobody does. Its own word for it goes first: it may have been killed,
+    and we given to another parent, before we could look.
+    """
+    if "SUPERVISOR_ENABLED" not in os.environ:
+        return None
+    told = os.environ.get(SUPERVISORD_PID, "")
+    return int(told) if told.isdecimal() else os.getppid()
 
 
 def render(root: str, home: str, python: str, conf: str) -> str:

@@ -6,6 +6,7 @@ The plain one runs the same configuration, and starts each service with an inter
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,6 +15,7 @@ from supervisor import supervisord
 from supervisor.options import ServerOptions
 
 from bus.forking import Preloaded, fork
+from bus.supervision import SUPERVISORD_PID
 
 _preloaded: Preloaded | None = None  # once for all, also where supervisord reads its configuration again
 
@@ -33,9 +35,11 @@ class ForkingOptions(ServerOptions):  # type: ignore[misc]
             # would read as one of the fork.
             with contextlib.suppress(OSError, ValueError, AttributeError):  # None: it was closed at our start
                 stream.flush()
+        self.own_pid = os.getpid()
         return fork()
 
     def execve(self, filename: str, argv: Sequence[str], env: Mapping[str, str]) -> None:
+        env = {**env, SUPERVISORD_PID: str(self.own_pid)}
         if _preloaded is not None and _preloaded.can_run(filename, argv, env):
             _preloaded.run(argv, env)
         super().execve(filename, argv, env)

@@ -22,6 +22,7 @@ from bus.home import Home, HomeError
 from bus.keys import BusKeys, load_or_make
 from bus.locks import AlreadyRunning, hold_pid_file
 from bus.logs import ServiceLogger, open_log
+from bus.supervision import supervisord_pid
 from bus.transport import Publisher, endpoints, harden
 
 NAME = "forwarder"
@@ -99,7 +100,7 @@ def serve_until(
     """Admits newcomers, and says each second over the bus itself that it carries messages."""
     publisher = Publisher(home, context)
     started_us = wall_us()
-    parent = os.getppid() if "SUPERVISOR_ENABLED" in os.environ else None
+    parent = supervisord_pid()
     log.info("ready", pid=os.getpid())
     due_s = monotonic_s()
     beats = 0

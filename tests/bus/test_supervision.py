@@ -1,13 +1,21 @@
 """The configuration of supervisord."""
 
 import configparser
+import os
 import shlex
 from pathlib import Path
 
 import pytest
 
 from bus.home import REPOSITORY, Home, HomeError
-from bus.supervision import LISTENER, SERVICES, render_for_clone, render_supervisor_conf
+from bus.supervision import (
+    LISTENER,
+    SERVICES,
+    SUPERVISORD_PID,
+    render_for_clone,
+    render_supervisor_conf,
+    supervisord_pid,
+)
 
 
 def test_the_file_in_the_root_is_what_the_code_gives() -> None:
@@ -36,3 +44,14 @@ def test_path_with_blanks_and_quotes_stays_one_word(tmp_path: Path) -> None:
 def test_path_that_supervisord_cannot_be_told_is_refused_with_its_reason(tmp_path: Path, name: str) -> None:
     with pytest.raises(HomeError, match="--home DIR"):
         render_supervisor_conf(Home(tmp_path / name), "/usr/bin/python3")
+
+
+def test_supervisord_that_told_its_number_is_known_even_when_it_was_gone_before_we_looked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("SUPERVISOR_ENABLED", raising=False)
+    assert supervisord_pid() is None
+    monkeypatch.setenv("SUPERVISOR_ENABLED", "1")
+    assert supervisord_pid() == os.getppid()
+    monkeypatch.setenv(SUPERVISORD_PID, "4711")
+    assert supervisord_pid() == 4711
