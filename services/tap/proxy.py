@@ -100,8 +100,10 @@ class Proxy:
         outcome = Outcome.NO_ANSWER
         answer: Answer | None = None
         try:
-            on_sent = self._measure(going)
             relay = Relay(request, reads=going.meter is not None or going.beside is not None)
+            if going.sent is not None and going.beside is None:
+                relay.hear(going.sent.connection)  # a quick runtime has answered already: first things first
+            on_sent = self._measure(going)
             answer = await self._ask(going, way, on_sent, relay)
             outcome = Outcome.TRUNCATED
             reply = relay.begin(answer, going.beside.change if going.beside is not None else None)

@@ -24,7 +24,7 @@ Look = Callable[[bytes, float], None]
 
 
 class Relay:
-    """Hears of an answer by `came`, or is given it by `begin`; then `run` until it is over."""
+    """Hears an answer by `hear`, or is given it by `begin`; then `run` until it is over."""
 
     def __init__(self, request: web.BaseRequest, *, reads: bool) -> None:
         """`reads`: what passes is looked at; else it is forgotten at once."""
@@ -37,6 +37,11 @@ class Relay:
         self._unread_bytes = 0
         self._failed: ConnectionError | None = None
         self._waiter: asyncio.Future[None] | None = None
+
+    def hear(self, connection: Connection) -> None:
+        """Pass on what a connection has brought, and what it brings from now on."""
+        connection.on_news = self.came
+        self.came(connection)
 
     def came(self, connection: Connection) -> None:
         """Pass on what a connection brought: it calls this itself."""
