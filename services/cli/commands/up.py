@@ -105,7 +105,9 @@ def stay(home: Home, process: subprocess.Popen[bytes]) -> int:
     print("Ctrl-C stops it.", flush=True)
     try:
         with Foreground(home):
-            code = process.wait()
+            # Not wait(): the thread that looked after the start is in there, and a signal may come to it instead of us.
+            while (code := process.poll()) is None:
+                wait_for_end(process.pid, 1.0)
     except KeyboardInterrupt:
         print("\nStopping …", flush=True)
         end(process)
