@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from math import nan
 
 from services.collector.processes.registry import Counters, Process, Snapshot
-from services.collector.sampler import NAN
 
 TOP = 10
 MEASURES = (
@@ -25,11 +25,11 @@ class Usage:
     unit: str = ""
     cpu_percent: float = 0.0
     rss_bytes: float = 0.0
-    pss_bytes: float = NAN
-    io_read_bytes_s: float = NAN
-    io_write_bytes_s: float = NAN
-    gpu_util_percent: float = NAN
-    vram_bytes: float = NAN
+    pss_bytes: float = nan
+    io_read_bytes_s: float = nan
+    io_write_bytes_s: float = nan
+    gpu_util_percent: float = nan
+    vram_bytes: float = nan
 
 
 def add(total: float, more: float) -> float:

@@ -11,7 +11,6 @@ from services.collector.pinned import PinnedFile
 from services.collector.processes.parse import parse_pss
 from services.collector.processes.ranking import Usage, add
 from services.collector.processes.registry import Process
-from services.collector.sampler import NAN
 
 EVERY_S = 30.0
 # A scan adds so much CPU time to what may be spent: 0.03 % of a core at 1 Hz. A process of 40 MB costs 1 ms.
@@ -47,24 +46,24 @@ class Shares:
                 if self._credit_s <= 0:
                     break
         for usage in biggest:
-            total = NAN
+            total = math.nan
             for process in usage.members:
-                pss = self._known.get(process, (NAN, 0.0))[0]
+                pss = self._known.get(process, (math.nan, 0.0))[0]
                 if pss != pss and not process.kernel:
-                    total = NAN
+                    total = math.nan
                     break
                 total = add(total, pss)
             usage.pss_bytes = total
 
     def _read_s(self, process: Process) -> float:
         """When it was last read; the longest ago comes first."""
-        return self._known.get(process, (NAN, -math.inf))[1]
+        return self._known.get(process, (math.nan, -math.inf))[1]
 
     def _read(self, process: Process, now_s: float) -> None:
         before_s = time.thread_time()
         try:
             pss = parse_pss(PinnedFile(process.folder / "smaps_rollup").read())
         except (OSError, ValueError):  # another user's, or ended
-            pss = NAN
+            pss = math.nan
         self._credit_s -= time.thread_time() - before_s
         self._known[process] = (pss, now_s)
