@@ -24,6 +24,7 @@ from tests.bench.figures import (
 FIGURES = (
     start.FIGURE,
     idle_cpu.FIGURE,
+    idle_memory.WITHOUT_TAP,
     idle_memory.FIGURE,
     idle_writes.FIGURE,
     page_cpu.FIGURE,
