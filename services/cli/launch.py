@@ -23,8 +23,7 @@ from services.cli.supervisor import Program, Supervisor
 READY_WITHIN_S = 60.0  # a machine under full load took 23 s once
 # The path of a Unix socket may have 103 bytes on macOS, 107 on Linux; supervisord first binds one with its pid behind.
 _SOCKET_PATH_BYTES = 103 - len(".4194304")
-# While a start is waited for, supervisord is asked so often whether a service gave up: it tells nobody by
-# itself.
+# While a start is waited for, it is looked so often whether supervisord has ended or a service gave up.
 _LOOK_S = 0.5
 
 
@@ -99,8 +98,7 @@ class Start:
         self._readiness.start()
         self._settled = threading.Event()
         self._hopeless = False
-        threading.Thread(target=self._await_end, daemon=True).start()
-        threading.Thread(target=self._look_for_refusals, daemon=True).start()
+        threading.Thread(target=self._look_for_failure, daemon=True).start()
 
     def door(self) -> None:
         """Return once the gateway answers. Raises NotReady with the reason where it does not."""
@@ -124,19 +122,21 @@ class Start:
             mend = f"What runs goes on trying: wfmon status; the logs are in {self._home.log}"
             raise NotReady(f"the monitor is not ready: {reason}. {mend}", hopeless=False)
 
-    def _await_end(self) -> None:
-        code = self._process.wait()
-        said = Supervisor(self._home).last_words.read_text(encoding="utf-8", errors="replace").splitlines()
-        reason = next((f" ({line})" for line in said if line.startswith("Error: ")), "")
-        self._give_up(f"supervisord ended with exit code {code}{reason}; its log: {self._home.log / 'supervisord.log'}")
-
-    def _look_for_refusals(self) -> None:
+    def _look_for_failure(self) -> None:
         supervisor = Supervisor(self._home)
         while not self._settled.wait(_LOOK_S):
+            if (code := self._process.poll()) is not None:
+                self._give_up(self._end(supervisor, code))
+                return
             for program in _programs(supervisor):
                 if program.state in ("EXITED", "FATAL") and program.exit_code == EXIT_REFUSED:
                     self._give_up(f"{program.name}: {last_words(self._home, program.name)}")
                     return
+
+    def _end(self, supervisor: Supervisor, code: int) -> str:
+        said = supervisor.last_words.read_text(encoding="utf-8", errors="replace").splitlines()
+        reason = next((f" ({line})" for line in said if line.startswith("Error: ")), "")
+        return f"supervisord ended with exit code {code}{reason}; its log: {self._home.log / 'supervisord.log'}"
 
     def _give_up(self, reason: str) -> None:
         self._hopeless = True
@@ -146,7 +146,7 @@ class Start:
 def _programs(supervisor: Supervisor) -> list[Program]:
     try:
         return supervisor.programs()
-    except CliError:  # not up yet, or gone; its end is waited for elsewhere
+    except CliError:  # not up yet, or gone
         return []
 
 

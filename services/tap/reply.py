@@ -68,10 +68,8 @@ class Reply(web.StreamResponse):
         """End, and wait until the client has taken all but little."""
         if self._eof_sent:
             return
-        writer = self._payload_writer
-        assert writer is not None  # noqa: S101 - nobody ends what was not begun
         self.end()
-        await writer.drain()
+        await self._to._payload_writer.drain()
         self._eof_sent = True
         self._req = None
         self._payload_writer = None

@@ -13,11 +13,6 @@ from services.collector.samplers.paging import FLOWS, NODE_FLOWS, Paging
 from tests.collector.recorded import Recorded, read
 
 
-@pytest.fixture
-def laptop(tmp_path: Path) -> Recorded:
-    return Recorded("laptop", tmp_path)
-
-
 def let_grow(laptop: Recorded, **by: int) -> None:
     """Adds to counters of /proc/vmstat."""
     lines = dict(line.split() for line in (laptop.root / "proc/vmstat").read_text().splitlines())

@@ -14,11 +14,6 @@ from services.collector.samplers.sockets import Sockets, TitledNumbers
 from tests.collector.recorded import FIXTURES, Recorded, read
 
 
-@pytest.fixture
-def laptop(tmp_path: Path) -> Recorded:
-    return Recorded("laptop", tmp_path)
-
-
 def let_grow(laptop: Recorded, file: str, title: str, **by: int) -> None:
     """Adds to counters of a file of pairs of lines."""
     path = f"proc/net/{file}"

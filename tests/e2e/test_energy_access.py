@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -15,7 +16,7 @@ from tests.stack import Stack, wait_until
 
 def flowing(page: Page, *models: str) -> None:
     for model in models:
-        wait_until(lambda model=model: streams(page, model), 30, f"the lane of {model}")  # type: ignore[misc]
+        wait_until(partial(streams, page, model), 30, f"the lane of {model}")
 
 
 @pytest.mark.parametrize("width", [1600, 400])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from contextlib import ExitStack
+from functools import partial
 
 from playwright.sync_api import expect
 
@@ -58,7 +59,7 @@ def test_four_lanes_are_the_busiest_and_the_rest_is_counted(open_page: Open, sta
         for model in fast:
             running.enter_context(generation(stack, model, tokens_a_second=15))
         for model in fast:
-            wait_until(lambda model=model: streams(page, model), 30, f"the lane of {model}")  # type: ignore[misc]
+            wait_until(partial(streams, page, model), 30, f"the lane of {model}")
         wait_until(lambda: not lane(page, "e2e-slow"), 30, "the slow one to give way")
         expect(page.locator("#panel-energy .more-lanes")).to_contain_text(
             re.compile(r"\d+ more, \d+ of them less busy")

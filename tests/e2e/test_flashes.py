@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
 import numpy as np
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Open
 from tests.e2e.flashes import Film, brightened_px, came_late, capture, flashing_px
@@ -24,6 +25,10 @@ def film(flash_hz: float, side_px: int) -> Film:
     return Film(times_s, light)
 
 
+def bursts(page: Page, model: str) -> bool:
+    return "burst" in lane(page, model)
+
+
 def test_the_analyser_finds_flashes_and_lets_slow_change_pass() -> None:
     assert flashing_px(film(flash_hz=8, side_px=120)) == 120 * 120
     assert flashing_px(film(flash_hz=2.5, side_px=120)) == 0
@@ -40,7 +45,7 @@ def test_a_model_at_two_hundred_tokens_a_second_does_not_flash(open_page: Open, 
         generation(stack, "e2e-rain", tokens_a_second=60, topk=True),
     ):
         for model in ("e2e-storm", "e2e-rain"):
-            wait_until(lambda model=model: "burst" in lane(page, model), 30, f"a burst of {model}")  # type: ignore[misc]
+            wait_until(partial(bursts, page, model), 30, f"a burst of {model}")
         seen = capture(page, "#panel-energy canvas", 400, 3.0)
         page.locator("#panel-energy canvas").focus()
         expect(page.locator("#panel-energy canvas")).to_have_attribute(

@@ -4,6 +4,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -58,7 +59,7 @@ def stack() -> Iterator[Stack]:
     with Stack() as running:
         wait_until(lambda: measures(running), 60, "the first value of system.cpu.percent")
         for path in BEHIND:
-            wait_until(lambda path=path: answer(running, path) is not None, 60, f"an answer to {path}")
+            wait_until(partial(answers, running, path), 60, f"an answer to {path}")
         yield running
 
 
@@ -66,6 +67,11 @@ def measures(stack: Stack) -> bool:
     """Whether the aggregator has a value of the CPU's load."""
     found = answer(stack, "/api/v1/series?metric=system.cpu.percent")
     return bool(found and found["series"]) and found["series"][0]["newest"] is not None
+
+
+def answers(stack: Stack, path: str) -> bool:
+    """Whether the service that owns an answer can be reached."""
+    return answer(stack, path) is not None
 
 
 def answer(stack: Stack, path: str) -> Any:

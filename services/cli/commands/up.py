@@ -105,7 +105,7 @@ def stay(home: Home, process: subprocess.Popen[bytes]) -> int:
     print("Ctrl-C stops it.", flush=True)
     try:
         with Foreground(home):
-            # Not wait(): the thread that looked after the start is in there, and a signal may come to it instead of us.
+            # Not wait(): where a signal comes to another thread, a system call of this one does not end by it.
             while (code := process.poll()) is None:
                 wait_for_end(process.pid, 1.0)
     except KeyboardInterrupt:
