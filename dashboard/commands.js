@@ -7,7 +7,7 @@ import {openCompare} from './panels/compare.js';
 import {SPANS} from './view.js';
 
 /** @typedef {import('./context.js').Context} Context */
-/** @typedef {{title: string, keys: string[], run: () => void}} Command */
+/** @typedef {{title: string, keys: string[], run: () => void, listed?: false}} Command `listed`: false where the palette leaves it out */
 
 /** @param {Context} context @param {() => void} openPalette @returns {Command[]} */
 export function commandsOf(context, openPalette) {
@@ -21,7 +21,7 @@ export function commandsOf(context, openPalette) {
         state.point(event.time_us);
     };
     return [
-        {title: 'Search or do', keys: ['Ctrl+K'], run: openPalette},
+        {title: 'Search or do', keys: ['Ctrl+K'], run: openPalette, listed: false},
         {title: 'Pause or go on', keys: [' ', 'p'], run: () => (state.paused ? state.resume() : state.pause())},
         {title: 'Follow now, last minute', keys: ['1', 'l'], run: () => state.follow(SPANS.live)},
         {title: 'Follow now, last 5 minutes', keys: ['2'], run: () => state.follow(SPANS['5m'])},

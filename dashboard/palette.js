@@ -46,7 +46,7 @@ export function openPalette(commands) {
     };
     const search = () => {
         chosen = 0;
-        found = commands.filter(({title}) => title !== 'Search or do').map((command) => ({command, away: closeness(command.title, input.value)}))
+        found = commands.filter(({listed}) => listed !== false).map((command) => ({command, away: closeness(command.title, input.value)}))
             .filter(({away}) => away === away).sort((a, b) => a.away - b.away).map(({command}) => command);
         draw();
     };

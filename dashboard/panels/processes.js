@@ -15,7 +15,7 @@ const BY_READ = {head: 'Read, MB/s', of: (/** @type {ProcessRow} */ row) => row.
 const BY_WRITTEN = {head: 'Written, MB/s', of: (/** @type {ProcessRow} */ row) => row.io_write_bytes_s / 1e6, digits: 1};
 
 /** @param {string} metric */
-const orderFor = (metric) => (/^system\.disk\.read/.test(metric) ? BY_READ : /^system\.disk\.write/.test(metric) ? BY_WRITTEN : BY_CPU);
+const orderFor = (metric) => (metric.startsWith('system.disk.read') ? BY_READ : metric.startsWith('system.disk.write') ? BY_WRITTEN : BY_CPU);
 
 /** @param {number} value @param {number} digits */
 const figure = (value, digits) => (value === value ? value.toFixed(digits) : NONE);

@@ -113,7 +113,7 @@ async def aggregator(ctx: ServiceContext) -> AsyncIterator[None]:
         keeper.limits = limits_of(ctx.settings)
 
     answers = Answers(
-        look=attention.look,
+        attention=attention,
         rings=rings,
         history=History(rings, RawQuery(store), lambda: store.index.oldest_us, lambda: store.index.newest_us),
         composer=composer,

@@ -18,6 +18,7 @@ from wfmonitor.v1.window_pb2 import WindowValue
 from bus.catalogue import Metric, UnknownMetric, catalogue
 from bus.clock import wall_us
 from bus.series import Series, to_key
+from services.aggregator.attention import Attention
 from services.aggregator.broadcast import WindowVoice
 from services.aggregator.history import History, Past
 from services.aggregator.live import LiveComposer
@@ -44,7 +45,7 @@ MAX_EVENTS = 10_000
 class Answers:
     """Everything the service answers from."""
 
-    look: Callable[[], Awaitable[None]]  # takes in all rows up to now
+    attention: Attention
     rings: Rings
     history: History
     composer: LiveComposer
@@ -67,7 +68,7 @@ class MetricsApi(MetricsServiceServicer):
         wanted = request.class_or_metric
         if wanted and wanted not in catalogue().classes:
             wanted = (await _resolved(Selector(metric=wanted), context)).metric
-        await self._of.look()
+        await self._of.attention.look()
         newest: dict[Series, pb.SeriesInfo] = {}
         for series, table, column in self._of.rings.series():
             if wanted in ("", series.metric, series.metric.partition(".")[0]):
@@ -119,7 +120,7 @@ class MetricsApi(MetricsServiceServicer):
             ends_us = step_ends(request.start_us, end_us, request.step_us) if request.step_us else None
         except ValueError as fault:
             await _refuse(context, str(fault))
-        await self._of.look()
+        await self._of.attention.look()
         slices = self._of.history.slices(chosen, request.start_us, end_us, request.step_us or 1)
         if ends_us is None:
             rows_read = 0
@@ -145,7 +146,7 @@ class MetricsApi(MetricsServiceServicer):
             stat, length_us = statistic(request.stat or "last"), window_us(window)
         except ValueError as fault:
             await _refuse(context, str(fault))
-        await self._of.look()
+        await self._of.attention.look()
         end_us = request.time_us or wall_us()
         found = await self._of.history.window(chosen, end_us, length_us, stat)
         value = WindowValue(metric=chosen.metric, stat=request.stat or "last", window=window, time_us=end_us)
@@ -158,7 +159,7 @@ class MetricsApi(MetricsServiceServicer):
     ) -> AsyncIterator[LiveFrame]:
         if not 0 <= request.seconds <= RING_S:
             await _refuse(context, f"seconds: 0 (the newest rows) to {RING_S}, not {request.seconds:g}")
-        await self._of.look()
+        await self._of.attention.look()
         # All at once: frames made while rows come in would not fit each other's number.
         for frame in list(self._of.composer.backfill(request.seconds, wall_us())):
             yield frame
@@ -173,14 +174,14 @@ class MetricsApi(MetricsServiceServicer):
     async def ListInfo(
         self, request: pb.ListInfoRequest, context: "Context[pb.ListInfoRequest, pb.ListInfoResponse]"
     ) -> pb.ListInfoResponse:
-        await self._of.look()
+        self._of.attention.hear()
         found = await self._of.info(request.subject)
         return pb.ListInfoResponse(info=[pb.InfoValue(**info._asdict()) for info in found])
 
     async def ListHealth(
         self, request: pb.ListHealthRequest, context: "Context[pb.ListHealthRequest, pb.ListHealthResponse]"
     ) -> pb.ListHealthResponse:
-        await self._of.look()
+        self._of.attention.hear()
         return pb.ListHealthResponse(services=self._of.healths())
 
     async def Storage(

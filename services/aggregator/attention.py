@@ -47,6 +47,10 @@ class Attention:
                 await asyncio.wait_for(self._handed_over.wait(), HAND_OVER_S)
             self._handed_over.set()
             self.attend()
+        self.hear()
+
+    def hear(self) -> None:
+        """Takes in what has come: enough for what no producer holds back, as health and events."""
         self._subscriber.look()
 
     def close(self) -> None:

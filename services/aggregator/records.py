@@ -62,7 +62,7 @@ class Records:
         return [Event.FromString(payload) for payload in reversed(rows)]
 
     async def cut(self, now_us: int, *, age_us: int = EVENT_AGE_US, most: int = EVENTS) -> int:
-        """Delete events that are too old or too many; how many went."""
+        """Delete events that are too old or too many, and values of things beyond INFO; how many rows went."""
 
         def delete(_: object) -> int:
             gone = int(EventRow.delete().where(EventRow.time_us < now_us - age_us).execute())
@@ -72,7 +72,7 @@ class Records:
                 gone += int(EventRow.delete().where(EventRow.time_us <= last).execute())
             surplus = InfoRow.select(InfoRow.id).order_by(InfoRow.id.desc()).offset(INFO).limit(1).scalar()
             if surplus is not None:
-                InfoRow.delete().where(InfoRow.id <= surplus).execute()
+                gone += int(InfoRow.delete().where(InfoRow.id <= surplus).execute())
             return gone
 
         return await self._store.run(delete)

@@ -3,7 +3,7 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,8 +16,8 @@ from bus.outbox import Outbox
 from services.aggregator import attention as module
 from services.aggregator.attention import Attention
 from tests.stack import free_port_base
+from tests.waiting import until
 
-PATIENCE_S = 30.0
 ROW = topics.sample("system")
 HEALTH = topics.health("producer")
 
@@ -57,14 +57,6 @@ class Wire:
         self._context.term()
 
 
-async def until(true: Callable[[], bool]) -> None:
-    loop = asyncio.get_running_loop()
-    deadline_s = loop.time() + PATIENCE_S
-    while not true():
-        assert loop.time() < deadline_s
-        await asyncio.sleep(0.01)
-
-
 @pytest.fixture
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     """One with a running forwarder."""
@@ -80,7 +72,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
 @pytest.fixture
 async def wire(home: Home, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Wire]:
     monkeypatch.setattr(module, "IDLE_LOOK_S", 3600.0)
-    monkeypatch.setattr(module, "HAND_OVER_S", PATIENCE_S)
+    monkeypatch.setattr(module, "HAND_OVER_S", 30.0)
     made = Wire(home)
     try:
         await made.connected()

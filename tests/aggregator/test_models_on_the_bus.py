@@ -1,6 +1,5 @@
 """Tokens on the real bus become the model's series, and pass into the live frames."""
 
-import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,9 +19,9 @@ from bus.rpc import open_channel
 from bus.transport import Publisher
 from tests.aggregator.energy.test_pair import stream, swing
 from tests.stack import Stack
+from tests.waiting import until
 
-# Asked without a pause, the aggregator would have no time for what it is asked about.
-ASK_EACH_S = 0.05
+PATIENCE_S = 600.0  # the test's own time limit ends a wait sooner
 
 
 @pytest.fixture(scope="module")
@@ -138,12 +137,12 @@ async def test_lifetime_energy_lives_through_a_kill_and_the_profile_is_told_and_
 async def told(channel: grpc.aio.Channel, phase: str):  # type: ignore[no-untyped-def]
     """The first event of a resonance with that phase."""
     stub = MetricsServiceStub(channel)
-    while True:
+
+    async def ask():  # type: ignore[no-untyped-def]
         answer = await stub.ListEvents(ListEventsRequest(kind="resonance"), wait_for_ready=True)
-        for event in answer.events:
-            if event.attributes["phase"] == phase:
-                return event
-        await asyncio.sleep(ASK_EACH_S)
+        return [event for event in answer.events if event.attributes["phase"] == phase]
+
+    return (await until(ask, PATIENCE_S))[0]
 
 
 async def newest(
@@ -151,9 +150,10 @@ async def newest(
 ) -> float:  # type: ignore[no-untyped-def]
     """The newest value of the metric, once it is as wanted; the test's own time limit ends the wait."""
     stub = MetricsServiceStub(channel)
-    while True:
+
+    async def ask() -> list[float]:
         answer = await stub.ListSeries(ListSeriesRequest(class_or_metric=metric), wait_for_ready=True)
-        for info in answer.series:
-            if info.key.source == source and info.newest_us > after_us and wanted(info.newest):
-                return float(info.newest)
-        await asyncio.sleep(ASK_EACH_S)
+        of = (info for info in answer.series if info.key.source == source and info.newest_us > after_us)
+        return [info.newest for info in of if wanted(info.newest)]
+
+    return (await until(ask, PATIENCE_S))[0]

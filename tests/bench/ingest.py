@@ -30,6 +30,7 @@ from services.aggregator.recording import Recording
 from services.aggregator.records import Records
 from services.aggregator.rings import Rings
 from services.aggregator.store import Store
+from tests.waiting import until
 
 T0_US = 1_800_000_000_000_000
 PRODUCER = "bench"
@@ -89,8 +90,7 @@ async def measure(columns: int, rows: int, samples: int, rate_hz: float = 10.0) 
         batches_a_flush = max(1, round(FLUSH_S * rate_hz / rows))
         # Met and asked before its rows come: what was said before an answer that does not hold it counts as foreign.
         ingest.on_health(Health(service=PRODUCER, heads=[JournalHead(journal=JOURNAL, epoch=1)]))
-        while ingest.behind:  # noqa: ASYNC110 - nobody tells of it
-            await asyncio.sleep(0)
+        await until(lambda: not ingest.behind)
         cpu_s, wall_s = time.process_time(), time.perf_counter()
         flushing_s = 0.0
         for number, payload in enumerate(batches, 1):

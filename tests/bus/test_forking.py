@@ -15,7 +15,7 @@ import pytest
 from bus.forking import PRELOADED
 from bus.home import REPOSITORY
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="macOS always execs")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="no Linux: elsewhere supervisord always execs")
 
 # What supervisord does around it: a fork in a process that has handlers of its own, then fork or exec of the program.
 STARTER = """

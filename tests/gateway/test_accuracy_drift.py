@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
+from typing import Any
 
 import grpc
 import pytest
@@ -11,6 +11,7 @@ from wfmonitor.v1 import drift_service_pb2 as pb
 from wfmonitor.v1.drift_service_pb2_grpc import DriftServiceStub
 
 from tests.gateway.conftest import Page
+from tests.waiting import until
 
 MODEL = "model:drifts-here"
 
@@ -25,14 +26,16 @@ async def test_scores_told_at_the_door_become_a_drift(page: Page) -> None:
     ]  # fmt: skip
     status, answer = await page.post("/api/v1/ingest", events)
     assert (status, answer) == (200, {"accepted": len(scores)})
-    async with asyncio.timeout(60):
-        while True:
-            found = (await page.read("/api/v1/series?metric=model.accuracy_drift"))["series"]
-            levels = [one["newest"] for one in found if one["key"]["source"] == MODEL]
-            if levels and levels[0] is not None and levels[0] < -1:
-                break
-            await asyncio.sleep(0.1)
-    told = (await page.read("/api/v1/events?kind=accuracy_drift"))["events"]
+
+    async def drifts() -> bool:
+        found = (await page.read("/api/v1/series?metric=model.accuracy_drift"))["series"]
+        return any(one["newest"] is not None and one["newest"] < -1 for one in found if one["key"]["source"] == MODEL)
+
+    async def events_told() -> list[Any]:
+        return list((await page.read("/api/v1/events?kind=accuracy_drift"))["events"])
+
+    await until(drifts)
+    told = await until(events_told)  # the event travels by itself
     assert [(event["source"], event["attributes"]["phase"]) for event in told] == [(MODEL, "begin")]
     await learned_anew(page)
 
@@ -58,9 +61,9 @@ async def learned_anew(page: Page) -> None:
             with pytest.raises(grpc.aio.AioRpcError) as refused:
                 await stub.Relearn(wrong, metadata=metadata)
             assert refused.value.code() is code
-    async with asyncio.timeout(60):
-        while True:
-            types = [row["event"]["type"] for row in (await page.read("/api/v1/audit?limit=1000"))["rows"]]
-            if {"accuracy.relearn", "accuracy.restore"} <= set(types):
-                break
-            await asyncio.sleep(0.1)
+
+    async def audited() -> bool:
+        rows = (await page.read("/api/v1/audit?limit=1000"))["rows"]
+        return {"accuracy.relearn", "accuracy.restore"} <= {row["event"]["type"] for row in rows}
+
+    await until(audited)

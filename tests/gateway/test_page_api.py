@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
 from tests.gateway.conftest import Page
+from tests.waiting import until
 
 FELL = {"before": 0, "after": 1, "missed_ratio": 0.125, "work_p95_ms": 21.5}
 
 
-async def until(page: Page, path: str, found: Callable[[Any], list[Any]]) -> Any:
+async def newest(page: Page, path: str, found: Callable[[Any], list[Any]]) -> Any:
     """The newest of what a read holds, once it holds some."""
-    async with asyncio.timeout(30):
-        while True:
-            if seen := found(await page.read(path)):
-                return seen[-1]
-            await asyncio.sleep(0.05)
+
+    async def ask() -> list[Any]:
+        return found(await page.read(path))
+
+    return (await until(ask))[-1]
 
 
 def mitigations(audit: Any) -> list[Any]:
@@ -26,10 +26,10 @@ def mitigations(audit: Any) -> list[Any]:
 
 async def test_a_lower_level_is_marked_on_the_charts_and_audited(page: Page) -> None:
     assert (await page.post("/api/v1/page/detail", FELL))[0] == 200
-    row = await until(page, "/api/v1/audit?limit=1000", mitigations)
+    row = await newest(page, "/api/v1/audit?limit=1000", mitigations)
     assert row["actor"] == "person:api"
     assert row["details"]["after"] == "T1"
-    event = await until(page, "/api/v1/events?kind=mitigation", lambda answer: list(answer["events"]))
+    event = await newest(page, "/api/v1/events?kind=mitigation", lambda answer: list(answer["events"]))
     assert event["title"] == "the page draws less: detail T0 to T1"
     assert event["source"] == "ui:dashboard"
     assert event["attributes"]["missed"] == "12.5 % of slots"

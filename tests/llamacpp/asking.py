@@ -17,7 +17,7 @@ from wfmonitor.v1.requests_service_pb2_grpc import RequestsServiceStub
 from bus import topics
 from bus.clock import wall_us
 from tests.stack import Ear, Stack
-from tests.tap.conftest import until
+from tests.waiting import until
 
 CHAT = "/v1/chat/completions"
 COMPLETIONS = "/v1/completions"

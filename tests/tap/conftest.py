@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import aiohttp
 import grpc
@@ -22,17 +21,7 @@ from wfmonitor.v1.settings_service_pb2_grpc import SettingsServiceStub
 from bus.clock import wall_us
 from tests.stack import Stack
 from tests.tap.runtime_shapes import MODEL
-
-T = TypeVar("T")
-
-
-async def until(ask: Callable[[], Awaitable[T]], timeout_s: float = 60.0) -> T:
-    """Asks another process until the answer is a yes."""
-    async with asyncio.timeout(timeout_s):
-        while True:
-            if answer := await ask():
-                return answer
-            await asyncio.sleep(0.01)
+from tests.waiting import until
 
 
 class Runtime:

@@ -19,7 +19,8 @@ from services.cli.commands.request_clients import as_object, line
 from services.tap.clients import Clients
 from services.tap.store import Store
 from tests.stack import Stack
-from tests.tap.conftest import Tapped, until
+from tests.tap.conftest import Tapped
+from tests.waiting import until
 
 KEY = b"0123456789abcdef"
 SECRET = "sk-canary-3c81"

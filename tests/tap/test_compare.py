@@ -25,8 +25,9 @@ from services.tap.compare_plan import MOST_REQUESTS, PlanError, filled, prompt, 
 from services.tap.compare_sources import Sources
 from services.tap.compare_sums import Sent, put_joules, spread, sum_up, throughput_tps
 from services.tap.routes import Found, RouteTable, Upstream
-from tests.tap.conftest import Tapped, until
+from tests.tap.conftest import Tapped
 from tests.tap.runtime_shapes import MODEL
+from tests.waiting import until
 
 SMALL = {"prompt_tokens": [16, 32], "output_tokens": 4, "concurrency": [1, 2], "rounds": 2}
 

@@ -19,7 +19,8 @@ from bus.settings_mirror import SettingsMirror
 from bus.transport import Publisher
 from services.tap.api import terms_of
 from tests.stack import Ear
-from tests.tap.conftest import Tapped, set_value, until
+from tests.tap.conftest import Tapped, set_value
+from tests.waiting import until
 
 
 class Bus:

@@ -8,8 +8,9 @@ import time
 import psutil
 import pytest
 
-from tests.tap.conftest import Tapped, until
+from tests.tap.conftest import Tapped
 from tests.tap.test_canary import raw
+from tests.waiting import until
 
 GROWTH = 24 << 20
 

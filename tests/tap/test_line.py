@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from tests.tap.conftest import Tapped, until
+from tests.tap.conftest import Tapped
+from tests.waiting import until
 
 BODY = b'{"model":"tiny-test-model","stream":true}'
 PATH = "/v1/chat/completions"

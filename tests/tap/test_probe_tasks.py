@@ -20,7 +20,8 @@ from bus import topics
 from services.tap.probe_tasks import LONGEST_ANSWER, Task, is_right, tasks
 from services.tap.probe_tasks_plan import REST_S, ROUND, Plan
 from tests.stack import Ear
-from tests.tap.conftest import Tapped, set_value, until
+from tests.tap.conftest import Tapped, set_value
+from tests.waiting import until
 
 MODEL = "probed-here"
 
@@ -141,11 +142,11 @@ async def test_an_idle_model_is_asked_scored_and_marked_and_gives_way_to_a_perso
         assert not model.asked  # off until it is switched on
         model.slow.set()
         await asyncio.to_thread(set_value, tapped.stack, "accuracy.probe.enabled", True)
-        await until(lambda: _said(len(model.asked) == 1), 60)
+        await until(lambda: len(model.asked) == 1, 60)
         body = {"model": MODEL, "messages": [{"role": "user", "content": "a person asks"}]}
         async with tapped.http.post(f"{tapped.url}/v1/chat/completions", json=body) as answer:
             assert answer.status == 200
-        await until(lambda: _said(model.aborted == 1), 60)
+        await until(lambda: model.aborted == 1, 60)
         assert not scores(ear)  # what was broken off is not scored
         model.slow.clear()
         await asyncio.to_thread(ear.wait_for, lambda _: {0.0, 1.0} <= set(scores(ear)), 60, "right and wrong answers")
@@ -171,7 +172,3 @@ async def test_while_it_is_off_nothing_is_asked(tapped: Tapped, model: Model) ->
     record = await tapped.record()
     assert record.client != "probe"  # the header is known to the tap alone
     assert model.asked == ["a person asks"]
-
-
-async def _said(holds: bool) -> bool:
-    return holds

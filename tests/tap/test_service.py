@@ -17,8 +17,9 @@ from services.tap.bursts import Bursts
 from services.tap.dialects import generation
 from services.tap.meter import Figures, Meter
 from services.tap.record import Outcome
-from tests.tap.conftest import Tapped, set_value, until
+from tests.tap.conftest import Tapped, set_value
 from tests.tap.runtime_shapes import SHAPES
+from tests.waiting import until
 
 PATHS = sorted(SHAPES)
 WORD = "wört".encode()
