@@ -163,15 +163,22 @@ class DriftWatch:
         return stream in self._before
 
     def relearn(self, model: str, kind: str = "") -> list[tuple[Stream, Detector]]:
-        """Begin the baselines of a model anew (`kind` "": of all tasks); return (stream, what it was)."""
+        """Begin the baselines of a model anew (`kind` "": of all tasks); return (stream, what it was).
+
+        What was before the first of several is held until `restore`.
+        """
         chosen = [(stream, was) for stream, was in self._detectors.items() if _is_of(stream, model, kind)]
         for stream, was in chosen:
-            self._before[stream] = was
+            # Who begins anew once more still wants back what was there before: not the little that was learned between.
+            self._before.setdefault(stream, was)
             self._change(stream, Detector(_LEAST[stream.metric]), was, "is learned anew")
         return chosen
 
     def restore(self, model: str, kind: str = "") -> list[tuple[Stream, Detector]]:
-        """Take back the last `relearn`; return (stream, what it was). Values that came since are in no baseline."""
+        """Take back every `relearn` since the last restore; return (stream, what it was).
+
+        Values that came since are in no baseline.
+        """
         chosen = [stream for stream in self._before if _is_of(stream, model, kind)]
         was = [(stream, self._detectors[stream]) for stream in chosen]
         for stream, detector in was:

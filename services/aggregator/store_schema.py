@@ -137,7 +137,7 @@ class DriftRow(peewee.Model):
 
 
 class DriftBeforeRow(DriftRow):
-    """The baseline that a person had learned anew, to be restored."""
+    """The baseline from before a person had it learned anew, the first time if several, to be restored."""
 
     class Meta:
         table_name = "drift_before"

@@ -142,3 +142,28 @@ async def test_a_baseline_is_learned_anew_and_restored_as_it_was(tmp_path: Path,
     assert not watching.holds(stream)
     assert dict(watching.streams())[stream] == drifted
     store.close()
+
+
+async def test_learning_anew_twice_still_restores_what_was_before_the_first(tmp_path: Path, told: Told) -> None:
+    watching, store = watch(tmp_path, told)
+    stream = Stream(ACCURACY, MODEL, "structured")
+    watching.rows(scored(*[1.0] * BASELINE))
+    first = dict(watching.streams())[stream]
+    watching.relearn(MODEL)
+    watching.rows(scored(0.0, seq=2))
+    between = dict(watching.streams())[stream]
+    await watching.save()
+    store.close()
+
+    watching, store = watch(tmp_path, told)  # a restart between the two
+    assert watching.relearn(MODEL) == [(stream, between)]
+    await watching.save()
+    store.close()
+
+    watching, store = watch(tmp_path, told)
+    watching.restore(MODEL)
+    assert dict(watching.streams())[stream] == first
+    watching.relearn(MODEL)  # restored: the next one holds anew
+    watching.restore(MODEL)
+    assert dict(watching.streams())[stream] == first
+    store.close()

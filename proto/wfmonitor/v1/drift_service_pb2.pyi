@@ -49,7 +49,7 @@ class Baseline(_message.Message):
     """in alarm limits: beyond 1 or -1 it drifts; unset while it learns"""
     drifts: _builtins.bool
     before: _builtins.bool
-    """the baseline before this one is held, and can be restored"""
+    """a baseline from before a Relearn is held, and can be restored"""
     def __init__(
         self,
         *,

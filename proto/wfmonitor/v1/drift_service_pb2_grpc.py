@@ -63,14 +63,14 @@ class DriftServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Relearn(self, request, context):
-        """begins anew; what was is held for Restore
+        """begins anew; what was before the first is held for Restore
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Restore(self, request, context):
-        """what was before the last Relearn
+        """what was before the first Relearn since the last Restore
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

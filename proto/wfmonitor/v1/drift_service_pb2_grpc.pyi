@@ -35,9 +35,9 @@ class DriftServiceStub:
     def __new__(cls, channel: _aio.Channel) -> DriftServiceAsyncStub: ...
     ListBaselines: _grpc.UnaryUnaryMultiCallable[_drift_service_pb2.ListBaselinesRequest, _drift_service_pb2.ListBaselinesResponse]
     Relearn: _grpc.UnaryUnaryMultiCallable[_drift_service_pb2.RelearnRequest, _drift_service_pb2.BaselinesChanged]
-    """begins anew; what was is held for Restore"""
+    """begins anew; what was before the first is held for Restore"""
     Restore: _grpc.UnaryUnaryMultiCallable[_drift_service_pb2.RestoreRequest, _drift_service_pb2.BaselinesChanged]
-    """what was before the last Relearn"""
+    """what was before the first Relearn since the last Restore"""
 
 @_typing.type_check_only
 class DriftServiceAsyncStub(DriftServiceStub):
@@ -46,9 +46,9 @@ class DriftServiceAsyncStub(DriftServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListBaselines: _aio.UnaryUnaryMultiCallable[_drift_service_pb2.ListBaselinesRequest, _drift_service_pb2.ListBaselinesResponse]  # type: ignore[assignment]
     Relearn: _aio.UnaryUnaryMultiCallable[_drift_service_pb2.RelearnRequest, _drift_service_pb2.BaselinesChanged]  # type: ignore[assignment]
-    """begins anew; what was is held for Restore"""
+    """begins anew; what was before the first is held for Restore"""
     Restore: _aio.UnaryUnaryMultiCallable[_drift_service_pb2.RestoreRequest, _drift_service_pb2.BaselinesChanged]  # type: ignore[assignment]
-    """what was before the last Relearn"""
+    """what was before the first Relearn since the last Restore"""
 
 class DriftServiceServicer(metaclass=_abc_1.ABCMeta):
     """Owned by the aggregator. NOT_FOUND: there is none such; INVALID_ARGUMENT names the field. Each change is audited."""
@@ -66,7 +66,7 @@ class DriftServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _drift_service_pb2.RelearnRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_drift_service_pb2.BaselinesChanged, _abc.Awaitable[_drift_service_pb2.BaselinesChanged]]:
-        """begins anew; what was is held for Restore"""
+        """begins anew; what was before the first is held for Restore"""
 
     @_abc_1.abstractmethod
     def Restore(
@@ -74,6 +74,6 @@ class DriftServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _drift_service_pb2.RestoreRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_drift_service_pb2.BaselinesChanged, _abc.Awaitable[_drift_service_pb2.BaselinesChanged]]:
-        """what was before the last Relearn"""
+        """what was before the first Relearn since the last Restore"""
 
 def add_DriftServiceServicer_to_server(servicer: DriftServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
