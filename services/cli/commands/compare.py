@@ -43,7 +43,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     drift = parser.add_mutually_exclusive_group()
     drift.add_argument("--drift", action="store_true", help="how far models have moved from their own baselines")
     drift.add_argument("--relearn", action="store_true", help="begin the baselines of these models anew; audited")
-    drift.add_argument("--restore", action="store_true", help="the baselines from before --relearn, the first one if there were several")
+    drift.add_argument(
+        "--restore",
+        action="store_true",
+        help="the baselines from before --relearn, the first one if there were several",
+    )
     parser.add_argument("--type", default="", metavar="T", help="of drift: score, structured or probe alone")
     parser.add_argument("--json", action="store_true", help="one JSON object a comparison; not measured is null")
 
