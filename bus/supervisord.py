@@ -11,8 +11,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from supervisor import supervisord
-from supervisor.options import ServerOptions
+from supervisor import process, supervisord
+from supervisor.options import ServerOptions, decode_wait_status
 
 from bus.forking import Preloaded, fork
 from bus.supervision import SUPERVISORD_PID
@@ -45,6 +45,15 @@ class ForkingOptions(ServerOptions):  # type: ignore[misc]
         super().execve(filename, argv, env)
 
 
+def exit_status(wait_status: int) -> tuple[int, str]:
+    """supervisord's own `decode_wait_status` (exit status, words for its log), whose -1 for every signal becomes the
+    signal's number, negative as that of `subprocess`.
+    """
+    status, words = decode_wait_status(wait_status)
+    return (-os.WTERMSIG(wait_status) if os.WIFSIGNALED(wait_status) else status), words
+
+
 if __name__ == "__main__":
+    process.decode_wait_status = exit_status
     supervisord.ServerOptions = ForkingOptions
     supervisord.main()

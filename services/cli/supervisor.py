@@ -29,7 +29,7 @@ class Program:
     state: str
     pid: int
     since_s: int  # wall clock; 0 where it never ran
-    exit_code: int  # of its last end, -1 where a signal ended it, 0 while it runs
+    exit_code: int  # of its last end, negative where a signal ended it (bus.crash.end_of), 0 while it runs
 
 
 class Supervisor:

@@ -15,7 +15,7 @@ from supervisor import childutils
 from supervisor.states import ProcessStates
 
 from bus.clock import monotonic_s, until_beat_s, wall_us
-from bus.crash import EXIT_REFUSED, read_crash
+from bus.crash import EXIT_REFUSED, end_of, read_crash
 from bus.home import Home, HomeError
 from bus.locks import AlreadyRunning, hold_pid_file
 from bus.logs import ServiceLogger, open_log
@@ -92,8 +92,7 @@ class Listener:
             info = self._rpc.supervisor.getProcessInfo(service)
         except (OSError, xmlrpc.client.Error):
             return "ended without a word"
-        status = info["exitstatus"] if isinstance(info, dict) else -1
-        return "killed by a signal" if status == -1 else f"exit status {status}"
+        return end_of(int(info["exitstatus"])) if isinstance(info, dict) else "ended without a word"
 
     def catch_up(self) -> None:
         """Finds services that ended while nobody listened."""

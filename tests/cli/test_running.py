@@ -268,7 +268,7 @@ def test_up_in_the_foreground_tells_changes_and_stops_all_at_ctrl_c() -> None:
         assert token.read_text().strip() not in "".join(lines)
         pid = int(home.pid_file("collector").read_text())
         os.kill(pid, signal.SIGKILL)
-        read_until("collector ended and is started again (killed by a signal)")
+        read_until("collector ended and is started again (killed by SIGKILL)")
         supervisord = Supervisor(home).pid()
         assert supervisord is not None
         staying.send_signal(signal.SIGINT)

@@ -97,7 +97,7 @@ def test_a_killed_service_is_said_down_started_again_and_marked_once(stack: Stac
     stack.wait_ready("collector", after_us=began_us)
     down = [h for h in stack.healths("collector") if h.state == ServiceState.SERVICE_STATE_DOWN and h.pid == pid]
     assert down
-    assert "killed by a signal" in down[-1].reason
+    assert "killed by SIGKILL" in down[-1].reason
 
     def kept() -> list[Event]:
         with grpc.insecure_channel(f"unix:{stack.home.socket('aggregator')}") as channel:

@@ -7,6 +7,7 @@ import json
 import time
 from dataclasses import asdict, dataclass
 
+from bus.crash import end_of
 from bus.home import Home
 from services.cli.errors import FAILED, NOT_RUNNING, OK
 from services.cli.supervisor import Program, Supervisor
@@ -98,7 +99,7 @@ def standing(program: Program, healths: dict[str, tuple[str, str]], now_s: float
     runs = program.state == "RUNNING"
     health, reason = healths.get(program.name, (None, ""))
     if not runs and program.exit_code:
-        reason = reason or ("killed by a signal" if program.exit_code < 0 else f"exit status {program.exit_code}")
+        reason = reason or end_of(program.exit_code)
     up_s = max(0, round(now_s - program.since_s)) if runs else None
     return Standing(program.name, program.state.lower(), program.pid or None, up_s, health if runs else "down", reason)
 
