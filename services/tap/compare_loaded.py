@@ -6,12 +6,13 @@ import aiohttp
 import msgspec
 from msgspec import Struct
 
+from bus import runtime_names
 from services.tap.routes import Upstream, same_model
 
 _TIMEOUT = aiohttp.ClientTimeout(total=3.0)
 _LONGEST = 1 << 20
 # These have in memory what they list.
-_ALWAYS = frozenset({"vllm", "sglang"})
+_ALWAYS = frozenset({runtime_names.VLLM, runtime_names.SGLANG})
 
 
 class _Status(Struct, gc=False):
@@ -36,14 +37,14 @@ _decoder = msgspec.json.Decoder(_Models)
 async def is_loaded(session: aiohttp.ClientSession, upstream: Upstream, model: str) -> bool | None:
     """Return whether the runtime has the model in memory; None where it does not tell."""
     match upstream.runtime:
-        case "ollama":
+        case runtime_names.OLLAMA:
             listed = await _ask(session, upstream, "/api/ps")
             return None if listed is None else any(same_model(model, one.name or "") for one in listed.models or [])
-        case "lmstudio":
+        case runtime_names.LM_STUDIO:
             listed = await _ask(session, upstream, "/api/v0/models")
             states = [one.state for one in (listed.data if listed else None) or [] if one.id == model]
             return states[0] == "loaded" if states and states[0] else None
-        case "llama.cpp":
+        case runtime_names.LLAMA_CPP:
             listed = await _ask(session, upstream, "/v1/models")
             if listed is None:
                 return None

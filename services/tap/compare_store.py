@@ -6,6 +6,7 @@ import peewee
 from wfmonitor.v1.compare_service_pb2 import CompareRun
 
 from bus.database import Database
+from bus.runtime_names import runtime_name
 
 # A run is a few kB; the oldest go.
 MOST_RUNS = 1000
@@ -47,7 +48,7 @@ class CompareStore:
             rows = CompareRow.select(CompareRow.run).order_by(CompareRow.number.desc()).limit(MOST_RUNS)
             return [bytes(row.run) for row in rows]
 
-        runs = (CompareRun.FromString(payload) for payload in await self._database.read(read))
+        runs = (_run(payload) for payload in await self._database.read(read))
         found = (run for run in runs if not model or model in run.plan.models)
         return [run for _, run in zip(range(limit), found, strict=False)]
 
@@ -59,4 +60,12 @@ class CompareStore:
             return None if row is None else bytes(row.run)
 
         payload = await self._database.read(read)
-        return None if payload is None else CompareRun.FromString(payload)
+        return None if payload is None else _run(payload)
+
+
+def _run(payload: bytes) -> CompareRun:
+    """A run as it was kept, its runtimes under their present names."""
+    run = CompareRun.FromString(payload)
+    for cell in run.cells:
+        cell.runtime = runtime_name(cell.runtime)
+    return run

@@ -14,6 +14,7 @@ import aiohttp
 import msgspec
 from msgspec import Struct
 
+from bus.runtime_names import LITELLM, LLAMA_CPP, LLAMA_CPP_PYTHON, LM_STUDIO, OLLAMA, SGLANG, VLLM
 from services.tap.routes import Found, RouteTable, Upstream
 
 # In the order of preference where several could answer.
@@ -36,16 +37,16 @@ class _Models(Struct, gc=False):
 
 
 _decoder = msgspec.json.Decoder(_Models)
-_OWNERS = {
-    "llamacpp": "llama.cpp",
-    "llama.cpp": "llama.cpp",
-    "vllm": "vllm",
-    "sglang": "sglang",
-    "organization_owner": "lmstudio",
-    "library": "ollama",
-    "me": "llama-cpp-python",
+OWNERS = {
+    "llamacpp": LLAMA_CPP,
+    "llama.cpp": LLAMA_CPP,
+    "vllm": VLLM,
+    "sglang": SGLANG,
+    "organization_owner": LM_STUDIO,
+    "library": OLLAMA,
+    "me": LLAMA_CPP_PYTHON,
 }
-_USUAL_NAMES = {11434: "ollama", 1234: "lmstudio", 30000: "sglang", 4000: "litellm"}
+USUAL_NAMES = {11434: OLLAMA, 1234: LM_STUDIO, 30000: SGLANG, 4000: LITELLM}
 
 
 class Finder:
@@ -137,7 +138,7 @@ class Finder:
         listed = _decoder.decode(body)
         models = (listed.models if path == "/api/tags" else listed.data) or []
         names = frozenset(name for model in models[:_MOST_MODELS] if (name := model.id or model.name))
-        runtime = "ollama" if path == "/api/tags" else _runtime_of(port, server, models)
+        runtime = OLLAMA if path == "/api/tags" else _runtime_of(port, server, models)
         return Found(Upstream("127.0.0.1", port, runtime), names)
 
     @staticmethod
@@ -154,8 +155,8 @@ class Finder:
 
 def _runtime_of(port: int, server: str, models: Sequence[_Model]) -> str:
     if server.lower().startswith("llama.cpp"):
-        return "llama.cpp"
+        return LLAMA_CPP
     for model in models:
-        if model.owned_by in _OWNERS:
-            return _OWNERS[model.owned_by]
-    return _USUAL_NAMES.get(port, "")
+        if model.owned_by in OWNERS:
+            return OWNERS[model.owned_by]
+    return USUAL_NAMES.get(port, "")

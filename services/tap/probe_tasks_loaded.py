@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 
 import aiohttp
 
+from bus.runtime_names import LLAMA_CPP, LM_STUDIO, OLLAMA, SGLANG, VLLM
 from services.tap.routes import Found
 
 _TIMEOUT = aiohttp.ClientTimeout(total=2.0)
 _LONGEST = 1 << 20
-_SERVED_WHOLE = frozenset({"vllm", "sglang"})
+_SERVED_WHOLE = frozenset({VLLM, SGLANG})
 
 
 class Loaded(NamedTuple):
@@ -42,13 +43,13 @@ async def _of(session: aiohttp.ClientSession, found: Found) -> dict[str, Loaded]
     name, url = found.upstream.runtime, found.upstream.url
     if name in _SERVED_WHOLE:
         return {model: Loaded(name) for model in found.models}
-    if name == "ollama":
+    if name == OLLAMA:
         told = await _read(session, f"{url}/api/ps")
         return {str(model["name"]): Loaded(name, _stays_s(model.get("expires_at"))) for model in told["models"]}
-    if name == "lmstudio":
+    if name == LM_STUDIO:
         told = await _read(session, f"{url}/api/v0/models")
         return {str(model["id"]): Loaded(name) for model in told["data"] if model.get("state") == "loaded"}
-    if name == "llama.cpp":
+    if name == LLAMA_CPP:
         props = await _read(session, f"{url}/props")
         if props.get("role") == "router":
             told = await _read(session, f"{url}/models")

@@ -21,6 +21,7 @@ from bus.clock import monotonic_s
 from bus.context import ServiceContext
 from bus.home import write_private
 from bus.model_names import plain_name
+from bus.runtime_names import OLLAMA
 from services.tap.meter import Figures
 from services.tap.probe_tasks import Task, is_right, tasks
 from services.tap.probe_tasks_loaded import Loaded, loaded_models
@@ -131,7 +132,7 @@ class ProbeTasks:
     async def _ask(self, model: str, how: Loaded, task: Task) -> str | None:
         messages = [{"role": "user", "content": task.prompt}]
         body: dict[str, Any] = {"model": model, "messages": messages, "stream": False}
-        if how.runtime == "ollama":
+        if how.runtime == OLLAMA:
             path = "/api/chat"
             body["options"] = {"temperature": 0, "num_predict": _MOST_TOKENS}
             if how.stays_s is not None:
@@ -145,7 +146,7 @@ class ProbeTasks:
                 return None
             raw += await answer.read()
         told = json.loads(raw)
-        if how.runtime == "ollama":
+        if how.runtime == OLLAMA:
             return None if told.get("done_reason") == "length" else str(told["message"]["content"])
         choice = told["choices"][0]
         # Cut off, as one that thinks is: nothing can be said about what it would have answered.

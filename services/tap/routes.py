@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from bus.runtime_names import LLAMA_CPP, OLLAMA
 from services.tap.headers import LOOPBACK_NAMES
 
 SHAPE = '{"MODEL or /prefix or empty for the default": "http://127.0.0.1:PORT"}'
@@ -121,7 +122,7 @@ class RouteTable:
                 return self._way(route.upstream, path)
         ordered = list(self.found.values())
         if path.startswith("/api/") and not path.startswith(("/api/v0/", "/api/v1/")):
-            ordered.sort(key=lambda found: found.upstream.runtime != "ollama")
+            ordered.sort(key=lambda found: found.upstream.runtime != OLLAMA)
         return self._way(ordered[0].upstream, path) if ordered else None
 
     def _way(self, upstream: Upstream, path: str) -> Way:
@@ -140,7 +141,7 @@ class RouteTable:
         alike = next((known for known in found.models if same_model(model, known)), None)
         if alike is not None:
             return alike
-        return next(iter(found.models)) if found.upstream.runtime == "llama.cpp" and len(found.models) == 1 else model
+        return next(iter(found.models)) if found.upstream.runtime == LLAMA_CPP and len(found.models) == 1 else model
 
     def tried(self) -> list[str]:
         """Return every address that is known, for the error when none answers."""

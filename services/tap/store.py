@@ -14,6 +14,7 @@ from bus.database import Database
 from bus.journal.journal import Journal
 from bus.journal.replay import Held
 from bus.journal.ring_file import Row
+from bus.runtime_names import runtime_name
 from services.tap import client_store
 from services.tap.client_store import Total
 from services.tap.compare_store import CompareRow
@@ -131,7 +132,7 @@ class Store:
             return [row.record for row in query.order_by(order).limit(limit)], query.count()
 
         payloads, total = await self.database.read(read)
-        return [RequestRecord.FromString(bytes(payload)) for payload in payloads], total
+        return [_record(payload) for payload in payloads], total
 
     async def get(self, id_: str) -> RequestRecord | None:
         """Return one record; None where there is none of this id."""
@@ -141,7 +142,7 @@ class Store:
             return None if row is None else bytes(row.record)
 
         payload = await self.database.read(read)
-        return None if payload is None else RequestRecord.FromString(payload)
+        return None if payload is None else _record(payload)
 
     def client_key(self) -> bytes:
         """Return the key of clients' hashes, made when first asked for; blocks for that."""
@@ -166,3 +167,10 @@ class Store:
     def _on_open(self, database: peewee.SqliteDatabase) -> None:
         self._journal = Journal(database, self._now_us())
         self.head = (self._journal.epoch, self._journal.head())
+
+
+def _record(payload: bytes) -> RequestRecord:
+    """A record as it was kept, its runtime under the present name."""
+    record = RequestRecord.FromString(bytes(payload))
+    record.runtime = runtime_name(record.runtime)
+    return record

@@ -208,7 +208,7 @@ async def test_what_cannot_be_compared_is_refused_by_name(compare: Any) -> None:
 
 LISTS = {
     "ollama": ("/api/ps", {"models": [{"name": "here:latest", "size_vram": 1}]}),
-    "lmstudio": (
+    "lm-studio": (
         "/api/v0/models",
         {"data": [{"id": "here", "state": "loaded"}, {"id": "away", "state": "not-loaded"}]},
     ),

@@ -42,7 +42,14 @@ async def test_a_runtime_is_found_named_and_only_asked_what_it_has_in_memory(htt
 
 
 @pytest.mark.parametrize(
-    ("owner", "runtime"), [("vllm", "vllm"), ("sglang", "sglang"), ("me", "llama-cpp-python"), ("somebody", "")]
+    ("owner", "runtime"),
+    [
+        ("vllm", "vllm"),
+        ("sglang", "sglang"),
+        ("me", "llama-cpp-python"),
+        ("organization_owner", "lm-studio"),
+        ("somebody", ""),
+    ],
 )
 async def test_a_runtime_is_called_by_the_owner_of_its_models(
     http: aiohttp.ClientSession, owner: str, runtime: str

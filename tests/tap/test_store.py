@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from wfmonitor.v1.compare_service_pb2 import CompareCell, CompareRun
 from wfmonitor.v1.request_pb2 import RequestCost, RequestRecord
 
 from bus import topics
+from services.tap.compare_store import CompareStore
 from services.tap.store import Store
 
 DAY_US = 86_400_000_000
@@ -53,6 +55,17 @@ async def test_records_are_listed_newest_or_slowest_by_model_and_time(store: Sto
     assert found is not None
     assert found.e2e_ms == 3
     assert await store.get("nobody") is None
+
+
+async def test_a_runtime_that_was_kept_under_an_earlier_name_is_read_under_its_present_one(store: Store) -> None:
+    await store.keep([record(1, runtime="lmstudio"), record(2, runtime="ollama")])
+    assert [one.runtime for one in (await store.list(10))[0]] == ["lm-studio", "ollama"]
+    one = await store.get("r1")
+    assert one is not None
+    assert one.runtime == "lm-studio"
+    runs = CompareStore(store.database)
+    await runs.keep(CompareRun(id="c", cells=[CompareCell(model="m", runtime="lmstudio")]))
+    assert [cell.runtime for run in await runs.list(10) for cell in run.cells] == ["lm-studio"]
 
 
 async def test_what_is_too_old_goes_and_the_journal_stays(store: Store) -> None:

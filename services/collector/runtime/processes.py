@@ -11,25 +11,26 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
+from bus.runtime_names import LITELLM, LLAMA_CPP, LLAMA_CPP_PYTHON, LM_STUDIO, OLLAMA, SGLANG, TGI, VLLM
 from services.collector.runtime.candidates import Candidate
 
 COMMANDS = {
-    "llama-server": "llama.cpp",
-    "ollama": "ollama",
-    "vllm": "vllm",
-    "lms": "lm-studio",
-    "llmster": "lm-studio",
-    "lm-studio": "lm-studio",
-    "text-generation": "tgi",  # the kernel keeps 15 bytes of text-generation-router
-    "litellm": "litellm",
-    "sglang": "sglang",
+    "llama-server": LLAMA_CPP,
+    "ollama": OLLAMA,
+    "vllm": VLLM,
+    "lms": LM_STUDIO,
+    "llmster": LM_STUDIO,
+    "lm-studio": LM_STUDIO,
+    "text-generation": TGI,  # the kernel keeps 15 bytes of text-generation-router
+    "litellm": LITELLM,
+    "sglang": SGLANG,
 }
 MODULES = {
-    "vllm.entrypoints.openai.api_server": "vllm",
-    "vllm.entrypoints.cli.main": "vllm",
-    "sglang.launch_server": "sglang",
-    "llama_cpp.server": "llama-cpp-python",
-    "litellm": "litellm",
+    "vllm.entrypoints.openai.api_server": VLLM,
+    "vllm.entrypoints.cli.main": VLLM,
+    "sglang.launch_server": SGLANG,
+    "llama_cpp.server": LLAMA_CPP_PYTHON,
+    "litellm": LITELLM,
 }
 FLAGS = ("--sleep-idle-seconds",)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from itertools import islice
 
+from bus.runtime_names import LITELLM
 from services.collector.runtime import exposition
 from services.collector.runtime.candidates import Candidate, First
 from services.collector.runtime.door import Door
@@ -27,7 +28,7 @@ _MODEL = ("requested_model", "model_group", "model", "litellm_model_name")
 
 
 class Litellm:
-    name = "litellm"
+    name = LITELLM
     proof = "/health/liveliness"
 
     def __init__(self, candidate: Candidate) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from bus.runtime_names import LLAMA_CPP_PYTHON
 from services.collector.runtime.candidates import Candidate, First
 from services.collector.runtime.door import Door
 from services.collector.runtime.reading import Reading
@@ -18,7 +19,7 @@ class Models(msgspec.Struct):
 
 
 class LlamaCppPython:
-    name = "llama-cpp-python"
+    name = LLAMA_CPP_PYTHON
 
     def __init__(self, candidate: Candidate) -> None:
         pass

@@ -13,6 +13,7 @@ from urllib.parse import quote
 import msgspec
 
 from bus.model_names import plain_name
+from bus.runtime_names import LLAMA_CPP
 from services.collector.runtime import exposition
 from services.collector.runtime.candidates import Candidate, First
 from services.collector.runtime.door import Answer, Door, Faulty, Refused, Slow
@@ -109,7 +110,7 @@ _COUNTERS = {
 class LlamaServer:
     """One llama-server; remembers what its counters were."""
 
-    name = "llama.cpp"
+    name = LLAMA_CPP
 
     def __init__(self, candidate: Candidate) -> None:
         self._candidate = candidate

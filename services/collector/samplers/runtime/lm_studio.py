@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from bus.runtime_names import LM_STUDIO
 from services.collector.runtime.candidates import Candidate, First
 from services.collector.runtime.door import Door, Refused
 from services.collector.runtime.reading import Reading, facts
@@ -50,7 +51,7 @@ class OldList(msgspec.Struct):
 
 
 class LmStudio:
-    name = "lm-studio"
+    name = LM_STUDIO
     proof = "/api/v1/models"
 
     def __init__(self, candidate: Candidate) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
+from bus.runtime_names import OLLAMA
 from services.collector.runtime.candidates import Candidate, First
 from services.collector.runtime.door import Door
 from services.collector.runtime.reading import Reading, facts
@@ -37,7 +38,7 @@ class Version(msgspec.Struct):
 
 
 class Ollama:
-    name = "ollama"
+    name = OLLAMA
     proof = "/api/version"
 
     def __init__(self, candidate: Candidate) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from bus.runtime_names import SGLANG
 from services.collector.runtime import exposition
 from services.collector.runtime.candidates import Candidate, First
 from services.collector.runtime.door import Door, Faulty, Slow
@@ -68,7 +69,7 @@ class Loads(msgspec.Struct):
 
 
 class Sglang:
-    name = "sglang"
+    name = SGLANG
     proof = "/model_info"
 
     def __init__(self, candidate: Candidate) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from bus.runtime_names import TGI
 from services.collector.runtime import exposition
 from services.collector.runtime.candidates import Candidate, First
 from services.collector.runtime.door import Closed, Door, Faulty, Slow
@@ -41,7 +42,7 @@ class Info(msgspec.Struct):
 
 
 class Tgi:
-    name = "tgi"
+    name = TGI
     proof = "/info"
 
     def __init__(self, candidate: Candidate) -> None:

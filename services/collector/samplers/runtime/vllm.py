@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from bus.runtime_names import VLLM
 from services.collector.runtime import exposition
 from services.collector.runtime.candidates import Candidate, First
 from services.collector.runtime.door import Door, Refused
@@ -56,7 +57,7 @@ class Version(msgspec.Struct):
 
 
 class Vllm:
-    name = "vllm"
+    name = VLLM
     proof = "/metrics"
 
     def __init__(self, candidate: Candidate) -> None:
