@@ -8,6 +8,7 @@ Resolved(metric=Metric(name='gpu.mem_used_bytes', …), scale=1048576.0)
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -54,6 +55,17 @@ class Metric:
     scale: float = 1.0
     aliases: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
+    least: float | None = None
+    most: float | None = None
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """The least and the most it can be, in its unit: 0 (a temperature: none) and, of a percentage, 100, unless its
+        entry says otherwise.
+        """
+        least = -math.inf if self.unit == "°C" else 0.0
+        most = 100.0 if self.unit == "percent" else math.inf
+        return (least if self.least is None else self.least, most if self.most is None else self.most)
 
     @property
     def group(self) -> str:
@@ -116,6 +128,7 @@ class Catalogue(Mapping[str, Metric]):
             (metric.meaning and "\n" not in metric.meaning, "meaning is one line"),
             (metric.unit, "unit is not empty (1 for a plain ratio)"),
             (metric.scale > 0, "scale is above 0"),
+            (metric.range[0] < metric.range[1], "least is below most"),
             (_OTEL.fullmatch(metric.otel), "otel is a dotted lower-case name"),
             (_PROMETHEUS.fullmatch(metric.prometheus), "prometheus is wfmonitor_… in lower case"),
             (

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from bus.catalogue import Catalogue, UnknownMetric
+from bus.catalogue import Catalogue, Metric, UnknownMetric
 from bus.series import Series
 from services.gateway.refusal import Refusal
 
@@ -115,8 +115,21 @@ def _row(event: _Event, at: str, catalogue: Catalogue, now_us: int) -> Row:
             raise _wrong(where, f"{value!r} is no finite number.", "Send a number, or null where it is absent.")
         if series in values:
             raise _wrong(where, f"{series.metric} stands twice, under two spellings.", "Send it once.")
-        values[series] = float(value) * factor
+        values[series] = _possible(float(value) * factor, catalogue.get(series.metric), where)
     return Row(event.source, time_us, values)
+
+
+def _possible(value: float, metric: Metric | None, where: str) -> float:
+    """The value, where its metric can be that; of a custom one (None) nobody knows the range."""
+    if metric is None or metric.range[0] <= value <= metric.range[1]:
+        return value
+    least, most = metric.range
+    bounds = [f"at least {least:g}"] * math.isfinite(least) + [f"at most {most:g}"] * math.isfinite(most)
+    raise _wrong(
+        where,
+        f"{value:g} {metric.unit} is outside what {metric.name} can be: {' and '.join(bounds)}.",
+        "Send what was measured, or null where it is absent.",
+    )
 
 
 def _one_of(first: T | None, second: T | None, name: str, other: str) -> T:

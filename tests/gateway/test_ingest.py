@@ -129,6 +129,13 @@ def test_null_is_absent() -> None:
         ({"fields": {"tps": "fast"}}, "fields.tps"),
         ({"fields": {"tps": True}}, "fields.tps"),
         ({"fields": {"tps": [1]}}, "fields.tps"),
+        ({"fields": {"tps": -1}}, "fields.tps"),
+        ({"fields": {"vram_mb": -1}}, "fields.vram_mb"),
+        ({"fields": {"gpu_util": 100.5}}, "fields.gpu_util"),
+        ({"fields": {"certainty": 1.5}}, "fields.certainty"),
+        ({"fields": {"interference": -1.5}}, "fields.interference"),
+        ({"source": "system", "fields": {"cpu.percent": 101}}, "fields.cpu.percent"),
+        ({"source": "system", "fields": {"cpu.percent": -0.5}}, "fields.cpu.percent"),
         ({"fields": {"tpz": 1}}, "fields.tpz"),
         ({"fields": {"system.cpu.percent": 1}}, "fields.system.cpu.percent"),
         ({"fields": {"tps": 1, "tokens_per_second": 1}}, "fields.tokens_per_second"),
@@ -146,6 +153,28 @@ def test_a_wrong_event_names_its_field(change: dict[str, Any], field: str) -> No
     assert refusal.status == 400
     assert field in (refusal.what.removeprefix("$."), *refusal.why.split("`"))
     assert refusal.why
+
+
+@pytest.mark.parametrize(
+    ("source", "field", "value"),
+    [
+        ("system", "cpu.percent", 0),
+        ("system", "cpu.percent", 100),
+        ("system", "temp_c", -20),
+        ("model:x", "interference", -1),
+        ("model:x", "accuracy_drift", -3),
+        ("model:x", "tps", 1e6),
+        ("custom:x", "level", -5),
+    ],
+)
+def test_what_a_metric_can_be_is_taken_up_to_its_ends(source: str, field: str, value: float) -> None:
+    (row,) = read({**SPEC_EVENT, "source": source, "fields": {field: value}})
+    assert list(row.values.values()) == [value]
+
+
+def test_an_impossible_value_says_what_would_be_possible() -> None:
+    refusal = refusal_of({**SPEC_EVENT, "fields": {"tps": -1}})
+    assert refusal.why == "-1 tokens/s is outside what model.tps can be: at least 0."
 
 
 def test_the_event_of_a_list_is_named_by_its_number() -> None:
