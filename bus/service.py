@@ -169,7 +169,7 @@ async def _first_of(*futures: "asyncio.Future[Any]") -> None:
 
 
 async def _beat(ctx: ServiceContext, stop: asyncio.Event) -> None:
-    parent = supervisord_pid()
+    parent = supervisord_pid(ctx.home)
     beats = 0
     while True:
         ctx.beat()

@@ -4,6 +4,7 @@
 holds the two together.
 """
 
+import contextlib
 import os
 import re
 from pathlib import Path
@@ -72,16 +73,23 @@ stderr_logfile_backups=2
 
 # Told to each service by bus.supervisord; a plain one leaves it out.
 SUPERVISORD_PID = "SUPERVISOR_PID"
+_INIT = 1
 
 
-def supervisord_pid() -> int | None:
+def supervisord_pid(home: Home) -> int | None:
     """Who watches over this process; None where nobody does. Its own word for it goes first: it may have been killed,
     and we given to another parent, before we could look.
+
+    A plain supervisord gives no word. Where init is our parent, its pid file says whether it is init.
     """
     if "SUPERVISOR_ENABLED" not in os.environ:
         return None
+    parent = os.getppid()
     told = os.environ.get(SUPERVISORD_PID, "")
-    return int(told) if told.isdecimal() else os.getppid()
+    if not told and parent == _INIT:
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            told = home.pid_file("supervisord").read_text(encoding="ascii").strip()
+    return int(told) if told.isdecimal() else parent
 
 
 def render(root: str, home: str, python: str, conf: str) -> str:

@@ -100,7 +100,7 @@ def serve_until(
     """Admits newcomers, and says each second over the bus itself that it carries messages."""
     publisher = Publisher(home, context)
     started_us = wall_us()
-    parent = supervisord_pid()
+    parent = supervisord_pid(home)
     log.info("ready", pid=os.getpid())
     due_s = monotonic_s()
     beats = 0

@@ -47,11 +47,34 @@ def test_path_that_supervisord_cannot_be_told_is_refused_with_its_reason(tmp_pat
 
 
 def test_supervisord_that_told_its_number_is_known_even_when_it_was_gone_before_we_looked(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.delenv("SUPERVISOR_ENABLED", raising=False)
-    assert supervisord_pid() is None
+    monkeypatch.delenv(SUPERVISORD_PID, raising=False)
+    assert supervisord_pid(Home(tmp_path)) is None
     monkeypatch.setenv("SUPERVISOR_ENABLED", "1")
-    assert supervisord_pid() == os.getppid()
+    assert supervisord_pid(Home(tmp_path)) == os.getppid()
     monkeypatch.setenv(SUPERVISORD_PID, "4711")
-    assert supervisord_pid() == 4711
+    assert supervisord_pid(Home(tmp_path)) == 4711
+
+
+def test_plain_supervisord_that_was_gone_before_we_looked_is_known_by_its_pid_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    home = Home(tmp_path)
+    home.prepare()
+    monkeypatch.setenv("SUPERVISOR_ENABLED", "1")
+    monkeypatch.delenv(SUPERVISORD_PID, raising=False)
+    kept = home.pid_file("supervisord")
+    for parent, text, expected in (
+        (1, "4711\n", 4711),  # given to init: not the one who watched over us
+        (1, "1\n", 1),  # it is init itself
+        (1, "", 1),
+        (50, "4711\n", 50),  # a pid file of its own elsewhere: this one is an earlier one's
+    ):
+        kept.write_text(text)
+        monkeypatch.setattr(os, "getppid", lambda parent=parent: parent)
+        assert supervisord_pid(home) == expected
+    kept.unlink()
+    monkeypatch.setattr(os, "getppid", lambda: 1)
+    assert supervisord_pid(home) == 1
