@@ -13,7 +13,7 @@ const STROKE_POINTS = 16;
 const WIDTHS = {main: 1.5, second: 1.25, strip: 1.25};
 const DASH = [4, 3];
 
-/** @param {UPlot} u @param {PlotColumns} columns @param {('main'|'second'|'strip')[]} kinds */
+/** @param {UPlot} u @param {PlotColumns} columns @param {import('./types').LineKind[]} kinds; a stack is chart-stack.js's */
 export function drawLines(u, columns, kinds) {
     const {ctx, bbox} = u;
     ctx.save();
@@ -21,6 +21,7 @@ export function drawLines(u, columns, kinds) {
     ctx.rect(bbox.left, bbox.top - devicePixelRatio, bbox.width, bbox.height + 2 * devicePixelRatio);
     ctx.clip();
     kinds.forEach((kind, line) => {
+        if (kind === 'stack') return;
         const toY = placing(u, kind === 'strip' ? 's' : 'y'), toX = placing(u, 'x');
         if (kind !== 'second') band(ctx, columns, line, toX, toY);
         stroke(ctx, columns, line, kind, toX, toY);

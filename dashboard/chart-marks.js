@@ -26,7 +26,7 @@ const LABEL_PX = 13;
 /** A line is 1.5 px wide, and words beside it want a little air. */
 const AIR_PX = 2;
 
-/** @param {UPlot} u @param {PlotColumns} columns @param {Mark[]} marks by time @param {number} mainShare part of the height that the lines have @param {('main'|'second'|'strip')[]} kinds of the lines */
+/** @param {UPlot} u @param {PlotColumns} columns @param {Mark[]} marks by time @param {number} mainShare part of the height that the lines have @param {import('./types').LineKind[]} kinds of the lines */
 export function drawMarks(u, columns, marks, mainShare, kinds) {
     const {ctx, bbox} = u;
     const ratio = devicePixelRatio, size = SIZE * ratio, right = bbox.left + bbox.width;
@@ -38,7 +38,7 @@ export function drawMarks(u, columns, marks, mainShare, kinds) {
     ctx.textAlign = 'left';
     ctx.lineJoin = 'round';
     const height = LABEL_PX * ratio, top = bbox.top + Math.max(0, size + ratio - height / 2), bottom = bbox.top + bbox.height * mainShare;
-    const reach = reachOf(columns, kinds.map((kind) => kind !== 'strip'), placing(u, 'x'), placing(u, 'y'), AIR_PX * ratio);
+    const reach = reachOf(columns, kinds.map((kind) => kind === 'main' || kind === 'second'), placing(u, 'x'), placing(u, 'y'), AIR_PX * ratio);
     let free = bbox.left;
     placed.forEach(({mark, x, more}, at) => {
         const y = bbox.top + size + ratio;

@@ -7,6 +7,7 @@ import uPlot from './vendor/uplot/uPlot.js';
 import {drawHeat, drawShade, drawUnder} from './chart-layers.js';
 import {drawLines} from './chart-lines.js';
 import {drawMarks} from './chart-marks.js';
+import {drawStack} from './chart-stack.js';
 import {ink} from './ink.js';
 import {clock, span} from './format.js';
 
@@ -16,7 +17,7 @@ import {clock, span} from './format.js';
 
 /**
  * @typedef {object} ChartOptions
- * @property {('main'|'second'|'strip')[]} lines what each line of the plot spec is
+ * @property {import('./types').LineKind[]} lines what each line of the plot spec is
  * @property {'line'|'heat'|'none'} strip
  * @property {ViewState} state
  * @property {(value: number) => string} [axis] a y axis and a time axis are drawn, with these labels
@@ -56,6 +57,13 @@ export class Chart {
         this.redraw();
     };
 
+    /** Other lines than before: what was drawn of the old ones goes. @param {import('./types').LineKind[]} lines */
+    reline(lines) {
+        this.options.lines = lines;
+        this.columns = null;
+        this.recolour();
+    }
+
     destroy() {
         charts.delete(this);
         this.resizer.disconnect();
@@ -87,6 +95,7 @@ export class Chart {
                     if (this.options.strip === 'heat') drawHeat(u, this.columns, this.stripShare);
                     drawShade(u, this.columns, state.shade);
                     drawUnder(u, this.columns, this);
+                    drawStack(u, this.columns, lines);
                     drawLines(u, this.columns, lines);
                 }],
                 draw: [(u) => {

@@ -3,7 +3,7 @@
 const NAMES = /** @type {const} */ ({
     bg: '--bg', line: '--line', lineSoft: '--line-soft', lineStrong: '--line-strong', text: '--text', text2: '--text-2', text3: '--text-3',
     plot: '--plot', band: '--plot-band', plot2: '--plot-2', shade: '--shade', hatch: '--hatch', warn: '--warn', warnShade: '--warn-shade',
-    event: '--event', select: '--bg-select',
+    event: '--event', select: '--bg-select', model1: '--model-1', model2: '--model-2', other: '--other',
 });
 
 /** @typedef {{[K in keyof typeof NAMES]: string} & {font: string}} Ink */

@@ -172,6 +172,9 @@ export interface RequestRecord {
     producer?: string;
 }
 
+/** How a line of a plot is drawn; `stack`: as a layer of the first line's whole. */
+export type LineKind = 'main' | 'second' | 'strip' | 'stack';
+
 /** One line of a plot: which series, and how many become one. */
 export interface LineSpec {
     metric: string;

@@ -84,7 +84,7 @@ function rateControl({frames}) {
 
 /** @param {import('./system.js').SystemPanel} panel */
 function legend(panel) {
-    const said = panel.lines.map((_, at) => (panel.kinds[at] === 'second' ? `dashed: ${panel.names[at]}` : panel.kinds[at] === 'strip' ? `below: ${panel.names[at]}` : `line: ${panel.names[at]}, with least and greatest`));
+    const said = panel.lines.map((_, at) => (panel.kinds[at] === 'second' ? `dashed: ${panel.names[at]}` : panel.kinds[at] === 'strip' ? `below: ${panel.names[at]}` : panel.kinds[at] === 'stack' ? `layer: ${panel.names[at]}` : `line: ${panel.names[at]}, with least and greatest`));
     if (panel.heat) said.push('below: each thread');
     return said.join(' · ');
 }

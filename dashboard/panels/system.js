@@ -3,7 +3,7 @@
  * below, and what the strip is. A panel file says which series, which scale and which words.
  */
 import {Chart} from '../chart.js';
-import {attribute, el, hide, text} from '../dom.js';
+import {attribute, el, hide, rows, text} from '../dom.js';
 import {NONE, clock, join, span} from '../format.js';
 
 /** @typedef {import('../context.js').Context} Context */
@@ -16,7 +16,7 @@ import {NONE, clock, join, span} from '../format.js';
  * @property {string} id
  * @property {string} title
  * @property {PlotSpec['lines']} lines
- * @property {('main'|'second'|'strip')[]} kinds
+ * @property {import('../types').LineKind[]} kinds
  * @property {PlotSpec['heat']} [heat]
  * @property {string} metric whose age is watched
  * @property {string[]} subjects beginnings of the metrics whose spikes are marked here
@@ -30,6 +30,8 @@ import {NONE, clock, join, span} from '../format.js';
  * @property {(context: Context) => string} [stripText] left foot: what the strip is, and its value
  * @property {(max: number) => string} [stripScale] right foot, after "0 "
  * @property {string[]} names of the lines, for the table
+ * @property {(context: Context) => {name: string, size: string, kind: string}[]} [keys] in place of the foot's words, where there are any: a colour, whose it is and how much
+ * @property {(context: Context) => boolean} [reline] sets `lines`, `kinds` and `names` anew where they have changed, and says so
  */
 
 /** @param {Float64Array} values */
@@ -72,6 +74,11 @@ export function mountSystem(host, context, panel) {
         text(note, first ?? '');
         text(more, rest.map((one) => `, ${one}`).join(''));
         if (panel.stripText) text(footLeft, panel.stripText(context));
+        if (panel.keys) rows(footLeft, panel.keys(context), () => el('span', {}, el('span', {class: 'stack-name'}), el('span')), (node, {name, size, kind}) => {
+            attribute(node, 'class', `stack-key ${kind}`);
+            text(node.children[0], name);
+            text(node.children[1], `\u00a0${size}`);
+        });
     };
     const scales = () => {
         const at = state.cursor_us === state.cursor_us ? chart.valuesAt(state.cursor_us) : null;
@@ -82,11 +89,13 @@ export function mountSystem(host, context, panel) {
         else text(scale, panel.scaleText(max, context));
         text(footRight, panel.stripScale ? panel.stripScale(stripMax) : context.rangeText());
         hide(zero, !footRight.textContent);
+        // The keys need the whole foot; the time is that of the panels beside it.
+        if (panel.keys) hide(foot, footLeft.childElementCount > 0);
     };
-    const label = () => attribute(plot, 'aria-label', `${panel.title}: ${join(panel.figure(context))}, scale ${panel.scaleText(max, context)}. ${panel.note(context).join(', ')}. ${panel.stripText?.(context) ?? ''}`);
+    const label = () => attribute(plot, 'aria-label', `${panel.title}: ${join(panel.figure(context))}, scale ${panel.scaleText(max, context)}. ${panel.note(context).join(', ')}. ${panel.stripText?.(context) ?? ''}${panel.keys?.(context).map(({name, size}) => `${name} ${size}`).join(', ') ?? ''}`);
 
     bridge.on('columns', ({columns}) => {
-        if (columns.id !== panel.id) return;
+        if (columns.id !== panel.id || columns.ys.length !== panel.lines.length * 3) return;
         const strip = panel.kinds.indexOf('strip');
         max = panel.max(context, highest(columns.ys[2]));
         stripMax = strip >= 0 && panel.stripMax ? panel.stripMax(context, highest(columns.ys[strip * 3 + 2])) : 1;
@@ -100,7 +109,12 @@ export function mountSystem(host, context, panel) {
         text(note, reason);
         text(more, '');
     });
-    bridge.on('latest', () => { if (!state.paused) { words(); scales(); } });
+    bridge.on('latest', () => {
+        if (state.paused) return;
+        if (panel.reline?.(context)) reline();
+        words();
+        scales();
+    });
     bridge.on('series', () => { if (!state.paused) { words(); label(); } });
     state.addEventListener('cursor', scales);
     state.addEventListener('view', scales);
@@ -118,6 +132,11 @@ export function mountSystem(host, context, panel) {
     const spec = () => bridge.send({type: 'plot', spec: {
         id: panel.id, lines: panel.lines, heat: panel.heat, columns: Math.max(60, Math.round(plot.clientWidth / 1.5)),
     }});
+    const reline = () => {
+        chart.reline(panel.kinds);
+        spec();
+        if (context.focused === panel.id) context.focus(panel.id);
+    };
     new ResizeObserver(spec).observe(plot);
     context.describe(panel.id, {panel, chart, scales: () => ({max, stripMax})});
 }

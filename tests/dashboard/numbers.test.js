@@ -5,7 +5,7 @@ import {Facts} from '../../dashboard/facts.js';
 import {contextSize} from '../../dashboard/format.js';
 import {evidenceWords, laneWords} from '../../dashboard/panels/energy-words.js';
 import {contextCell, firstTokenCell, lastUsed, rateCell, servingWords, vramCell} from '../../dashboard/panels/model-numbers.js';
-import {heldWords} from '../../dashboard/panels/vram-words.js';
+import {heldKeys} from '../../dashboard/panels/vram-words.js';
 
 const plain = (/** @type {string} */ text) => text.replaceAll('\u00a0', ' ');
 const lane = (/** @type {any} */ more = {}) => /** @type {any} */ ({model: 'm', state: 'flowing', tps: 18, last_rate: 24, last_us: 0, ttft_ms: NaN, waiting_ms: NaN, ...more});
@@ -87,8 +87,11 @@ test('evidence says by which profile a stall, a burst and E are told', () => {
 
 test('video memory is told by who holds it, and what no model holds', () => {
     const gib = 2 ** 30;
-    assert.equal(heldWords([['llama', 3 * gib], ['qwen', 7.2 * gib], ['tiny', 0.4 * gib]], 11.5 * gib), 'qwen 7.2, llama 3.0, other 1.3');
-    assert.equal(heldWords([['qwen', 7 * gib]], 7 * gib), 'qwen 7.0');
-    assert.equal(heldWords([['qwen', 7 * gib]], NaN), 'qwen 7.0');
-    assert.equal(heldWords([], 7 * gib), '');
+    const said = (/** @type {Parameters<typeof heldKeys>} */ ...told) => heldKeys(...told).map(({name, size, kind}) => `${kind}: ${name} ${size}`).join(', ');
+    const all = /** @type {[string, number][]} */ ([['llama', 3 * gib], ['qwen', 7.2 * gib], ['tiny', 0.4 * gib]]);
+    assert.equal(said(all, ['qwen', 'llama', 'tiny'], 11.5 * gib), 'model-1: qwen 7.2, model-2: llama 3.0, other: other 1.3');
+    assert.equal(said([['llama', 3 * gib]], ['qwen', 'llama'], 4 * gib), 'model-2: llama 3.0, other: other 1.0');
+    assert.equal(said([['qwen', 7 * gib]], ['qwen'], 7 * gib), 'model-1: qwen 7.0');
+    assert.equal(said([['qwen', 7 * gib]], ['qwen'], NaN), 'model-1: qwen 7.0');
+    assert.equal(said([], ['qwen'], 7 * gib), '');
 });
