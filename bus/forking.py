@@ -42,6 +42,7 @@ PRELOADED = (
     "sqlite3",
     "tomllib",
     "traceback",
+    "uvloop",
     "zmq.asyncio",
     "zmq.auth.base",
 )
