@@ -84,6 +84,8 @@ class Subscriber:
         self.received = 0
         self.rejected = 0
         self.on_rejected: Callable[[str, Exception], None] = lambda topic, error: None
+        self.on_drained: Callable[[], None] = lambda: None
+        """Called when all that had come is handed on."""
 
     def subscribe(self, prefixes: Sequence[str], handler: Handler) -> None:
         for prefix in prefixes:
@@ -132,6 +134,7 @@ class Subscriber:
             try:
                 frames = self._socket.recv_multipart(zmq.DONTWAIT)
             except zmq.Again:
+                self.on_drained()
                 return
             self.received += 1
             self._deliver(frames)

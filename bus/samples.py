@@ -44,11 +44,19 @@ class SampleProducer:
         return SampleTable(self, source, group, rate_hz, shown_only)
 
     def _publish_rows(
-        self, topic: str, head: bytes, times_us: Sequence[int], boot_us: Sequence[int], values: Sequence[float]
+        self,
+        topic: str,
+        head: bytes,
+        times_us: Sequence[int],
+        boot_us: Sequence[int],
+        values: Sequence[float],
+        more: bool,
     ) -> None:
         """`head` is the part of the message that stays the same: messages joined in their bytes are one message."""
         with self._lock:
-            rows = SampleBatch(epoch=self.epoch, seq=self._seq + 1, times_us=times_us, boot_us=boot_us, values=values)
+            rows = SampleBatch(
+                epoch=self.epoch, seq=self._seq + 1, times_us=times_us, boot_us=boot_us, values=values, more=more
+            )
             self._accept(topic, head + rows.SerializeToString())
 
     def _name(self, schema: int, columns: tuple[Series, ...], source: str) -> bytes:
@@ -139,8 +147,11 @@ class SampleTable:
         times_us: Sequence[int],
         boot_us: Sequence[int],
         values: Sequence[float],
+        more: bool = False,
     ) -> None:
         """Adds rows. `values` is column-major, len(columns) × len(times_us), NaN where absent.
+
+        `more`: rows of another table, of the same tick, follow at once.
 
         Raises ValueError where the lengths do not agree.
         """
@@ -157,7 +168,7 @@ class SampleTable:
         if changed or now_s - self._named_at_s >= SERIES_EVERY_S:
             self._named_at_s = now_s
             head = self._named_head
-        self._producer._publish_rows(self._topic, head, times_us, boot_us, values)
+        self._producer._publish_rows(self._topic, head, times_us, boot_us, values, more)
 
     def _begin(self, columns: tuple[Series, ...]) -> None:
         """Spells out what all rows of these columns have in common."""

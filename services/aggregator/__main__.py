@@ -66,12 +66,11 @@ async def aggregator(ctx: ServiceContext) -> AsyncIterator[None]:
     attention = Attention(ctx.subscriber, lambda: live.listening or windows.listening)
 
     def behind() -> bool:
-        received = ctx.subscriber.received
-        ctx.subscriber.look()
         # A tick is a handful of messages; a pause of ours leaves hundreds, and more behind them.
-        return ctx.subscriber.received > received + MANY_MESSAGES or ingest.behind
+        return attention.hear() > MANY_MESSAGES or ingest.behind
 
     live = LiveVoice(composer, ctx.publish, attention.attend)
+    ctx.subscriber.on_drained = live.taken_in
     standing = StandingQueries(rings)
     windows = WindowVoice(standing, ctx.publish, attention.attend, behind, ctx.log)
     recording = Recording(ctx.settings.flag)

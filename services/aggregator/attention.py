@@ -49,9 +49,11 @@ class Attention:
             self.attend()
         self.hear()
 
-    def hear(self) -> None:
-        """Takes in what has come: enough for what no producer holds back, as health and events."""
+    def hear(self) -> int:
+        """Takes in what has come: enough for what no producer holds back, as health and events. How many messages."""
+        received = self._subscriber.received
         self._subscriber.look()
+        return self._subscriber.received - received
 
     def close(self) -> None:
         """Asks no more."""

@@ -46,6 +46,7 @@ class Batch:
     boot_us: Times
     values: Floats
     shown_only: bool
+    more: bool = False  # another table of the same tick follows at once
 
     @property
     def samples(self) -> int:
@@ -116,4 +117,5 @@ def read_batch(message: SampleBatch, names: Names | None = None) -> Batch:
         np.array(list(message.boot_us) if rows == 1 else message.boot_us, np.int64),
         _floats(message).reshape(columns, rows),
         message.shown_only,
+        message.more,
     )

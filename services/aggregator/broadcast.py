@@ -49,18 +49,27 @@ class LiveVoice:
             self._composer.forget_news()
             self._cancel()
 
-    def news(self, *, tokens: bool = False) -> None:
-        """Something came in: sees to it that a frame leaves; for tokens sooner than one for rows may be due."""
+    def news(self, *, tokens: bool = False, whole: bool = False) -> None:
+        """Something came in: sees to it that a frame leaves; for tokens sooner than one for rows may be due.
+
+        `whole`: nothing else of the same tick is to come.
+        """
         if not self.listening:
             return
         now_s = monotonic_s()
-        due_s = self._pace.due_s(now_s, tokens=tokens)
+        due_s = self._pace.due_s(now_s, tokens=tokens, whole=whole)
         if self._timer is not None:
             if self._due_s <= due_s:
                 return
             self._timer.cancel()
         self._due_s = due_s
         self._timer = self._loop.call_later(due_s - now_s, self._send)
+
+    def taken_in(self) -> None:
+        """All that has come is taken in: a frame that is due leaves now, without another turn of the loop."""
+        if self._timer is not None and self._due_s <= monotonic_s():
+            self._timer.cancel()
+            self._send()
 
     def _send(self) -> None:
         self._timer = None

@@ -34,6 +34,7 @@ class LiveComposer:
         self._ids: dict[TableKey, int] = {}
         self._next_id = count(1)
         self._sent_schema: dict[TableKey, int] = {}
+        self._names: dict[TableKey, tuple[int, LiveTable]] = {}  # schema and what a table says of it, said each second
         self._news: dict[TableKey, list[Batch]] = {}
         self._events: list[Event] = []
         self._health: dict[str, Health] = {}
@@ -165,11 +166,13 @@ class LiveComposer:
             known = self._ids[key] = next(self._next_id)
         return known
 
-    @staticmethod
-    def _name(live: LiveTable, table: RingTable, schema: int) -> None:
-        live.source = table.key.source
-        live.group = table.key.group  # type: ignore[assignment]
-        live.series.extend(to_key(series, table.key.source) for series in table.columns(schema).series)
+    def _name(self, live: LiveTable, table: RingTable, schema: int) -> None:
+        known, names = self._names.get(table.key, (None, None))
+        if names is None or known != schema:
+            names = LiveTable(source=table.key.source, group=table.key.group)  # type: ignore[arg-type]
+            names.series.extend(to_key(series, table.key.source) for series in table.columns(schema).series)
+            self._names[table.key] = schema, names
+        live.MergeFrom(names)
 
     def _add_rows(self, live: LiveTable, table: RingTable, a: int, b: int) -> None:
         """Rows [a, b) of a ring, which have one schema, with all names."""

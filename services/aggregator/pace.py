@@ -7,7 +7,7 @@ rows: what they keep is a distance of their own, and a frame of theirs takes alo
 FRAME_S = 1 / 60
 # The tap gathers for 16 ms, by a clock of its own: at our 16.7 each of its bursts would wait for up to a frame more.
 TOKENS_S = 0.012
-# A tick of the producers is a handful of messages within about a millisecond: they leave as one frame.
+# A tick of the producers may be a handful of messages within about a millisecond: they leave as one frame.
 LINGER_S = 0.0015
 
 
@@ -17,10 +17,10 @@ class FramePace:
     def __init__(self) -> None:
         self._sent_s = self._tokens_s = float("-inf")
 
-    def due_s(self, now_s: float, *, tokens: bool) -> float:
-        """When a frame leaves that news of `now_s` asks for; never sooner than LINGER_S from then."""
+    def due_s(self, now_s: float, *, tokens: bool = False, whole: bool = False) -> float:
+        """When a frame leaves that news of `now_s` asks for: LINGER_S later, or at once where the tick is `whole`."""
         turn_s = self._tokens_s + TOKENS_S if tokens else self._sent_s + FRAME_S
-        return max(now_s + LINGER_S, turn_s)
+        return max(now_s if whole else now_s + LINGER_S, turn_s)
 
     def left(self, now_s: float, *, tokens: bool) -> None:
         """A frame left, with or without tokens in it."""

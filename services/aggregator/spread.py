@@ -39,7 +39,7 @@ class Spread:
     def rows(self, batch: Batch, *, stored: bool) -> None:
         if self._live.listening and not stored:
             self._composer.batch(batch)
-            self._live.news()
+            self._live.news(whole=not batch.more)
         self._windows.news()
         if not stored:
             for hear in self.hearers:

@@ -18,8 +18,8 @@ PHASE_S = {"render": 0.0, "resource": 0.0, "trend": BEAT_PHASE_S}
 # A tick that takes longer than this hangs in a driver or a dead disk.
 _PATIENCE_S = 1.0
 
-Write = Callable[[str, float, TableRow, int, int], None]
-"""Called as `write(group, rate_hz, row, time_us, boot_us)` on the very tick."""
+Write = Callable[[str, float, TableRow, int, int, bool], None]
+"""Called as `write(group, rate_hz, row, time_us, boot_us, more)` on the very tick; `more`: not its last row."""
 Watch = Callable[[str, float, list[TableRow]], None]
 """Called as `watch(group, now_s, rows)` after the rows were written."""
 Fail = Callable[[str, Exception], None]
@@ -86,8 +86,8 @@ class Group:
             now_s, time_us, boot = time.monotonic(), wall_us(), boot_us()
             rows = self._assembly.rows(now_s)
             try:
-                for row in rows:
-                    self._write(self.name, self.pace.rate_hz, row, time_us, boot)
+                for left, row in zip(range(len(rows) - 1, -1, -1), rows, strict=True):
+                    self._write(self.name, self.pace.rate_hz, row, time_us, boot, left > 0)
                 self._watch(self.name, now_s, rows)
             except Exception as error:  # the next tick comes all the same
                 self._fail(self._thread_name, error)

@@ -31,14 +31,14 @@ class Wire:
         self._ring_in_memory = (ctx.home.run / "rings").is_symlink()
         self._tables: dict[tuple[str, str], SampleTable] = {}
 
-    def write(self, group: str, rate_hz: float, row: TableRow, time_us: int, boot_us: int) -> None:
-        """One row into its table: the ring file first, then the bus, before it returns."""
+    def write(self, group: str, rate_hz: float, row: TableRow, time_us: int, boot_us: int, more: bool) -> None:
+        """One row into its table: the ring file first, then the bus, before it returns; `more`: the tick has others."""
         table = self._tables.get((row.source, group))
         if table is None:
             table = self._ctx.samples.table(row.source, GROUPS[group], rate_hz)
             self._tables[row.source, group] = table
         table.rate_hz = rate_hz
-        table.write(row.columns, (time_us,), (boot_us,), row.values)
+        table.write(row.columns, (time_us,), (boot_us,), row.values, more)
 
     def event(self, kind: str, source: str, title: str, **attributes: str) -> None:
         """Something to be marked on charts and kept."""

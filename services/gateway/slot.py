@@ -11,7 +11,7 @@ from services.gateway.live_wire import Head, merge
 # Two seconds at 60 Hz. The frames themselves are shared by all clients, so a stalled one adds little.
 MAX_WAITING_FRAMES = 120
 MAX_WAITING_BYTES = 1 << 20
-# The page acknowledges each 250 ms; three missed ones, and it gets no more until it is there again.
+# The page acknowledges each 15 frames; three missed ones, and it gets no more until it is there again.
 MAX_UNACKNOWLEDGED = 45
 
 

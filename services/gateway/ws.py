@@ -1,6 +1,6 @@
 """`/ws`: binary LiveFrames to a page, JSON text from it.
 
-From the page: {"ack": seq} each 250 ms, {"key": true}, {"ping": t_ms}, {"ui": {metric: value}}.
+From the page: {"ack": seq} each 15 frames and each second, {"key": true}, {"ping": t_ms}, {"ui": {metric: value}}.
 To the page: LiveFrame bytes, and {"pong": t_ms, "server_us": µs} as text. Rubbish gets one clear close.
 """
 

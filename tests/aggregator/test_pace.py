@@ -31,6 +31,13 @@ def test_a_token_does_not_wait_for_the_turn_of_rows() -> None:
     assert frames([(row, False), (token, True)])[1] == (pytest.approx(token + LINGER_S), True, token)
 
 
+def test_a_whole_tick_leaves_at_once_but_on_its_turn() -> None:
+    pace = FramePace()
+    assert pace.due_s(10.0, whole=True) == 10.0
+    pace.left(10.0, tokens=False)
+    assert pace.due_s(10.001, whole=True) == pytest.approx(10.0 + FRAME_S)
+
+
 def test_rows_that_wait_leave_with_a_token() -> None:
     assert len(frames([(10.0, False), (10.004, False), (10.006, True), (10.0065, False)])) == 2
 

@@ -44,7 +44,7 @@ class Rows:
         self.seen: list[tuple[str, float, TableRow]] = []
         self.changed = threading.Condition()
 
-    def write(self, group: str, rate_hz: float, row: TableRow, time_us: int, boot_us: int) -> None:
+    def write(self, group: str, rate_hz: float, row: TableRow, time_us: int, boot_us: int, more: bool) -> None:
         with self.changed:
             self.seen.append((group, rate_hz, row))
             self.changed.notify_all()
@@ -229,7 +229,7 @@ def test_driver_that_hangs_holds_up_only_its_own_lane(make: Make, settings: dict
 def test_row_that_cannot_be_written_does_not_end_the_thread(settings: dict[str, object], voice: Voice) -> None:
     tries, enough = [0], threading.Event()
 
-    def write(group: str, rate_hz: float, row: TableRow, time_us: int, boot_us: int) -> None:
+    def write(group: str, rate_hz: float, row: TableRow, time_us: int, boot_us: int, more: bool) -> None:
         tries[0] += 1
         if tries[0] > 4:
             enough.set()
@@ -240,6 +240,31 @@ def test_row_that_cannot_be_written_does_not_end_the_thread(settings: dict[str, 
     assert enough.wait(30.0)
     collector.stop()
     assert voice.warnings[0].startswith("rows of tick-")
+
+
+class Elsewhere(Steady):
+    """Another table of the same group."""
+
+    def columns(self) -> tuple[Series, ...]:
+        return (Series("gpu.power_w", "gpu:0"),)
+
+
+def test_only_the_last_row_of_a_tick_says_that_it_is_the_last(settings: dict[str, object], voice: Voice) -> None:
+    ticks: dict[int, list[tuple[str, bool]]] = {}
+    enough = threading.Event()
+
+    def write(group: str, rate_hz: float, row: TableRow, time_us: int, boot_us: int, more: bool) -> None:
+        if group == "resource":
+            ticks.setdefault(boot_us, []).append((row.source, more))
+            if len(ticks) > 3:
+                enough.set()
+
+    collector = Collector(Machine(), [("steady", Steady), ("elsewhere", Elsewhere)], settings.get, write, voice)
+    collector.start()
+    assert enough.wait(30.0)
+    collector.stop()
+    whole = list(ticks.values())[1:3]
+    assert all([more for _, more in rows] == [True, False] for rows in whole)
 
 
 def test_own_figures_are_there_without_any_sampler(make: Make, rows: Rows) -> None:

@@ -24,19 +24,19 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19wfmonitor/v1/sample.proto\x12\x0cwfmonitor.v1\"$\n\x05Label\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"P\n\tSeriesKey\x12\x0e\n\x06metric\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12#\n\x06labels\x18\x03 \x03(\x0b\x32\x13.wfmonitor.v1.Label\"\x84\x02\n\x0bSampleBatch\x12\x10\n\x08producer\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x0b\n\x03seq\x18\x03 \x01(\x04\x12\x0e\n\x06source\x18\x04 \x01(\t\x12&\n\x05group\x18\x05 \x01(\x0e\x32\x17.wfmonitor.v1.RateGroup\x12\x0f\n\x07rate_hz\x18\x06 \x01(\x01\x12\x0e\n\x06schema\x18\x07 \x01(\x06\x12\'\n\x06series\x18\x08 \x03(\x0b\x32\x17.wfmonitor.v1.SeriesKey\x12\x10\n\x08times_us\x18\t \x03(\x03\x12\x0f\n\x07\x62oot_us\x18\n \x03(\x03\x12\x0e\n\x06values\x18\x0b \x03(\x01\x12\x12\n\nshown_only\x18\x0c \x01(\x08*m\n\tRateGroup\x12\x1a\n\x16RATE_GROUP_UNSPECIFIED\x10\x00\x12\x15\n\x11RATE_GROUP_RENDER\x10\x01\x12\x17\n\x13RATE_GROUP_RESOURCE\x10\x02\x12\x14\n\x10RATE_GROUP_TREND\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19wfmonitor/v1/sample.proto\x12\x0cwfmonitor.v1\"$\n\x05Label\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"P\n\tSeriesKey\x12\x0e\n\x06metric\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12#\n\x06labels\x18\x03 \x03(\x0b\x32\x13.wfmonitor.v1.Label\"\x92\x02\n\x0bSampleBatch\x12\x10\n\x08producer\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x0b\n\x03seq\x18\x03 \x01(\x04\x12\x0e\n\x06source\x18\x04 \x01(\t\x12&\n\x05group\x18\x05 \x01(\x0e\x32\x17.wfmonitor.v1.RateGroup\x12\x0f\n\x07rate_hz\x18\x06 \x01(\x01\x12\x0e\n\x06schema\x18\x07 \x01(\x06\x12\'\n\x06series\x18\x08 \x03(\x0b\x32\x17.wfmonitor.v1.SeriesKey\x12\x10\n\x08times_us\x18\t \x03(\x03\x12\x0f\n\x07\x62oot_us\x18\n \x03(\x03\x12\x0e\n\x06values\x18\x0b \x03(\x01\x12\x12\n\nshown_only\x18\x0c \x01(\x08\x12\x0c\n\x04more\x18\r \x01(\x08*m\n\tRateGroup\x12\x1a\n\x16RATE_GROUP_UNSPECIFIED\x10\x00\x12\x15\n\x11RATE_GROUP_RENDER\x10\x01\x12\x17\n\x13RATE_GROUP_RESOURCE\x10\x02\x12\x14\n\x10RATE_GROUP_TREND\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'wfmonitor.v1.sample_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RATEGROUP']._serialized_start=426
-  _globals['_RATEGROUP']._serialized_end=535
+  _globals['_RATEGROUP']._serialized_start=440
+  _globals['_RATEGROUP']._serialized_end=549
   _globals['_LABEL']._serialized_start=43
   _globals['_LABEL']._serialized_end=79
   _globals['_SERIESKEY']._serialized_start=81
   _globals['_SERIESKEY']._serialized_end=161
   _globals['_SAMPLEBATCH']._serialized_start=164
-  _globals['_SAMPLEBATCH']._serialized_end=424
+  _globals['_SAMPLEBATCH']._serialized_end=438
 # @@protoc_insertion_point(module_scope)

@@ -122,6 +122,7 @@ class SampleBatch(_message.Message):
     BOOT_US_FIELD_NUMBER: _builtins.int
     VALUES_FIELD_NUMBER: _builtins.int
     SHOWN_ONLY_FIELD_NUMBER: _builtins.int
+    MORE_FIELD_NUMBER: _builtins.int
     producer: _builtins.str
     """"collector" """
     epoch: _builtins.int
@@ -136,6 +137,8 @@ class SampleBatch(_message.Message):
     schema: _builtins.int
     shown_only: _builtins.bool
     """drawn, never written to disk"""
+    more: _builtins.bool
+    """another table of the same tick follows at once: who draws waits for it"""
     @_builtins.property
     def series(self) -> _containers.RepeatedCompositeFieldContainer[Global___SeriesKey]: ...
     @_builtins.property
@@ -163,10 +166,11 @@ class SampleBatch(_message.Message):
         boot_us: _abc.Iterable[_builtins.int] | None = ...,
         values: _abc.Iterable[_builtins.float] | None = ...,
         shown_only: _builtins.bool = ...,
+        more: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["boot_us", b"boot_us", "epoch", b"epoch", "group", b"group", "producer", b"producer", "rate_hz", b"rate_hz", "schema", b"schema", "seq", b"seq", "series", b"series", "shown_only", b"shown_only", "source", b"source", "times_us", b"times_us", "values", b"values"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["boot_us", b"boot_us", "epoch", b"epoch", "group", b"group", "more", b"more", "producer", b"producer", "rate_hz", b"rate_hz", "schema", b"schema", "seq", b"seq", "series", b"series", "shown_only", b"shown_only", "source", b"source", "times_us", b"times_us", "values", b"values"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
