@@ -53,7 +53,7 @@ export function readSeriesKey(pbf, end) {
 }
 
 export function readSampleBatch(pbf, end) {
-    const obj = {producer: "", epoch: 0, seq: 0, source: "", group: 0, rate_hz: 0, schema: 0, series: [], times_us: [], boot_us: [], values: [], shown_only: false};
+    const obj = {producer: "", epoch: 0, seq: 0, source: "", group: 0, rate_hz: 0, schema: 0, series: [], times_us: [], boot_us: [], values: [], shown_only: false, more: false};
     let field;
     while ((field = pbf.nextField(end))) {
         if (field === 1) obj.producer = pbf.readString();
@@ -68,6 +68,7 @@ export function readSampleBatch(pbf, end) {
         else if (field === 10) pbf.readPackedVarint(obj.boot_us, true);
         else if (field === 11) pbf.readPackedDouble(obj.values);
         else if (field === 12) obj.shown_only = pbf.readBoolean();
+        else if (field === 13) obj.more = pbf.readBoolean();
     }
     return obj;
 }
