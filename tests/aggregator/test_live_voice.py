@@ -10,6 +10,7 @@ from services.aggregator.live import LiveComposer
 from services.aggregator.pace import FRAME_S, LINGER_S
 from services.aggregator.rings import Rings
 from tests.aggregator.tables import CPU, START_US, batch
+from tests.waiting import until
 
 
 class Stage:
@@ -23,7 +24,8 @@ class Stage:
 
     async def begin(self) -> None:
         self.voice.subscribed(True)
-        await asyncio.sleep(LINGER_S + FRAME_S)  # its turn comes again
+        await until(lambda: self.sent)
+        await asyncio.sleep(2 * FRAME_S)  # the turn of rows comes again
         self.sent.clear()
 
     def comes(self, at_us: int) -> None:
