@@ -42,7 +42,6 @@ PRELOADED = (
     "sqlite3",
     "tomllib",
     "traceback",
-    "uvloop",
     "zmq.asyncio",
     "zmq.auth.base",
 )

@@ -24,7 +24,6 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-import uvloop
 import zmq
 from wfmonitor.v1.health_pb2 import ServiceState
 
@@ -74,8 +73,8 @@ def run(
     try:
         home.prepare()
         _ = home.config
-        with hold_pid_file(home.pid_file(name), name), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_live(name, home, log, body, follows_settings, listens, holds, ring_bytes))
+        with hold_pid_file(home.pid_file(name), name):
+            asyncio.run(_live(name, home, log, body, follows_settings, listens, holds, ring_bytes))
     except (HomeError, AlreadyRunning) as refusal:
         log.error(str(refusal))
         keep_crash(home, name, refusal)
