@@ -20,7 +20,7 @@ from bus.clock import boot_us, wall_us
 from bus.home import REPOSITORY
 from tests.faults.house import House
 from tests.faults.ledger import Ledger
-from tests.faults.ramp import NAME, SERIES
+from tests.faults.ramp import NAME, RATE_HZ, SERIES
 from tests.stack import Ear, wait_until
 
 SEED = int(os.environ.get("WFMON_SEED", "20260118"))
@@ -127,7 +127,9 @@ def filled_window(house: House, by_own_time: bool = False) -> Watch:
 
     def full() -> bool:
         watch.look()
-        return time.monotonic() - began_s > 12 and len(watch.behind_s) > 20 and watch.behind_s[-1] > EXPECTED_S
+        # Its rows lie up to a period before the grid point, wherever the ramp began: so much less than half a window.
+        half = EXPECTED_S - 1 / RATE_HZ
+        return time.monotonic() - began_s > 12 and len(watch.behind_s) > 20 and watch.behind_s[-1] > half
 
     wait_until(full, 60, f"the window over {SERIES} to fill")
     watch.behind_s.clear()
