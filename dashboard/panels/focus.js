@@ -82,9 +82,17 @@ function rateControl({frames}) {
     return el('label', {class: 'quiet rate'}, 'redrawn ', select);
 }
 
+/** What each kind of line is, in words. @type {Record<import('../types').LineKind, (name: string) => string>} */
+const SAID = {
+    main: (name) => `line: ${name}, with least and greatest`,
+    second: (name) => `dashed: ${name}`,
+    strip: (name) => `below: ${name}`,
+    stack: (name) => `layer: ${name}`,
+};
+
 /** @param {import('./system.js').SystemPanel} panel */
 function legend(panel) {
-    const said = panel.lines.map((_, at) => (panel.kinds[at] === 'second' ? `dashed: ${panel.names[at]}` : panel.kinds[at] === 'strip' ? `below: ${panel.names[at]}` : panel.kinds[at] === 'stack' ? `layer: ${panel.names[at]}` : `line: ${panel.names[at]}, with least and greatest`));
+    const said = panel.lines.map((_, at) => SAID[panel.kinds[at]](panel.names[at]));
     if (panel.heat) said.push('below: each thread');
     return said.join(' · ');
 }

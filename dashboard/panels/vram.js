@@ -35,6 +35,8 @@ export default {
         const holders = new Holders();
         /** @type {string[]} */
         let order = [];
+        /** @type {[string, number][]} as last told */
+        let held = [];
         /** @type {import('./system.js').SystemPanel} */
         const panel = {
             id: 'vram', title: 'VRAM', metric: 'gpu.mem_used_bytes',
@@ -42,9 +44,10 @@ export default {
             lines: [{metric: 'gpu.mem_used_bytes', how: 'one', source}], kinds: ['main'], names: ['used'],
             figure: () => memory(used()), format: memory,
             note: () => (total() === total() ? [`${join(memory(total() - used()))} free`] : []),
-            keys: (context) => heldKeys(byModel(context), order, used()),
+            keys: () => heldKeys(held, order, used()),
             reline(context) {
-                const next = holders.take(byModel(context), context.bridge.now_us());
+                held = byModel(context);
+                const next = holders.take(held, context.bridge.now_us());
                 if (next.join('\n') === order.join('\n')) return false;
                 order = next;
                 panel.lines = [panel.lines[0], ...order.map((model) => ({metric: 'model.vram_bytes', how: /** @type {const} */ ('max'), source: `model:${model}`}))];

@@ -131,6 +131,7 @@ export class Link {
     opened() {
         this.attempt = 0;
         this.refusals = 0;
+        this.unacked = 0;
         this.heard_ms = performance.now();
         this.enter('open');
     }

@@ -26,10 +26,10 @@ class TableKey:
 
     producer: str
     source: str
-    group: int
+    group: "RateGroup.ValueType"
 
     def __str__(self) -> str:
-        return f"{self.producer}/{self.source}/{RateGroup.Name(self.group)}"  # type: ignore[arg-type]
+        return f"{self.producer}/{self.source}/{RateGroup.Name(self.group)}"
 
 
 @dataclass(frozen=True, slots=True)

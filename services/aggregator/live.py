@@ -5,6 +5,7 @@ Pure: batches, events, process tables and health go in, frames come out when the
 
 from collections.abc import Iterator
 from itertools import count
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from wfmonitor.v1.event_pb2 import Event
@@ -34,7 +35,8 @@ class LiveComposer:
         self._ids: dict[TableKey, int] = {}
         self._next_id = count(1)
         self._sent_schema: dict[TableKey, int] = {}
-        self._names: dict[TableKey, tuple[int, LiveTable]] = {}  # schema and what a table says of it, said each second
+        # Schema, and how it is spelled out each second; forgotten with its table.
+        self._names: WeakKeyDictionary[RingTable, tuple[int, LiveTable]] = WeakKeyDictionary()
         self._news: dict[TableKey, list[Batch]] = {}
         self._events: list[Event] = []
         self._health: dict[str, Health] = {}
@@ -167,11 +169,11 @@ class LiveComposer:
         return known
 
     def _name(self, live: LiveTable, table: RingTable, schema: int) -> None:
-        known, names = self._names.get(table.key, (None, None))
+        known, names = self._names.get(table, (None, None))
         if names is None or known != schema:
-            names = LiveTable(source=table.key.source, group=table.key.group)  # type: ignore[arg-type]
+            names = LiveTable(source=table.key.source, group=table.key.group)
             names.series.extend(to_key(series, table.key.source) for series in table.columns(schema).series)
-            self._names[table.key] = schema, names
+            self._names[table] = schema, names
         live.MergeFrom(names)
 
     def _add_rows(self, live: LiveTable, table: RingTable, a: int, b: int) -> None:

@@ -86,8 +86,8 @@ class Group:
             now_s, time_us, boot = time.monotonic(), wall_us(), boot_us()
             rows = self._assembly.rows(now_s)
             try:
-                for left, row in zip(range(len(rows) - 1, -1, -1), rows, strict=True):
-                    self._write(self.name, self.pace.rate_hz, row, time_us, boot, left > 0)
+                for row in rows:
+                    self._write(self.name, self.pace.rate_hz, row, time_us, boot, row is not rows[-1])
                 self._watch(self.name, now_s, rows)
             except Exception as error:  # the next tick comes all the same
                 self._fail(self._thread_name, error)

@@ -121,9 +121,11 @@ def _row(event: _Event, at: str, catalogue: Catalogue, now_us: int) -> Row:
 
 def _possible(value: float, metric: Metric | None, where: str) -> float:
     """The value, where its metric can be that; of a custom one (None) nobody knows the range."""
-    if metric is None or metric.range[0] <= value <= metric.range[1]:
+    if metric is None:
         return value
     least, most = metric.range
+    if least <= value <= most:
+        return value
     bounds = [f"at least {least:g}"] * math.isfinite(least) + [f"at most {most:g}"] * math.isfinite(most)
     raise _wrong(
         where,
