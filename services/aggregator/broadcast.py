@@ -22,6 +22,8 @@ Behind = Callable[[], bool]  # takes in what has come; whether more is known to 
 # Windows wait so long for rows that are known to be on their way: a pause of ours, a gap that is being pulled.
 # Told without them they would be wrong, and nobody would tell them again.
 HOLD_S = 2.0
+# Whoever listens is looked after each GRID_US + WAIT_US at least: so much later, we were stopped or had no turn.
+PAUSE_S = 2 * (GRID_US + WAIT_US) / 1e6
 AGAIN_S = 0.02
 
 
@@ -100,6 +102,7 @@ class WindowVoice:
         self._standing = standing
         self._behind = behind
         self._held_since_s: float | None = None
+        self._looked_s = self._resumed_s = float("-inf")
         self._publish = publish
         self._changed = changed
         self._log = log
@@ -116,7 +119,7 @@ class WindowVoice:
             if begins and query not in self._topics:
                 self._standing.begin(query, wall_us())
                 self._topics[query] = topic
-                self._wake()
+                self._begun()
             elif not begins and self._topics.pop(query, "") == topic:
                 self._standing.end(query)
             self._changed()
@@ -133,7 +136,7 @@ class WindowVoice:
         """Calls `hear` with each value (valid during the call). Raises ValueError as StandingQueries.begin."""
         self._standing.begin(query, wall_us())
         self._hearers.setdefault(query, []).append(hear)
-        self._wake()
+        self._begun()
         self._changed()
 
     def unlisten(self, query: Query, hear: Hear) -> None:
@@ -149,25 +152,40 @@ class WindowVoice:
             self._soon = True
             self._loop.call_soon(self._evaluate)
 
+    def _begun(self) -> None:
+        """Somebody begins to listen; until the first one did, nobody had to look."""
+        if len(self._standing) == 1:
+            self._looked_s = monotonic_s()
+        self._wake()
+
     def _evaluate(self) -> None:
         self._soon = False
+        # Before we look: where we are stopped after that, nothing of the pause is told.
+        now_us = wall_us()
+        offset_us = now_us - boot_us()
         if self._hold():
             self._timer = self._loop.call_later(AGAIN_S, self._evaluate)
             return
-        now_us = wall_us()
-        if self._standing.due(now_us, now_us - boot_us(), self._send):
+        if self._standing.due(now_us, offset_us, self._send):
             self.news()
         self._wake()
 
     def _hold(self) -> bool:
-        """Whether to wait for rows on their way; the first time that, and no longer than HOLD_S."""
+        """Whether to wait for rows on their way; the first time that, and no longer than HOLD_S.
+
+        After a pause of ours not even a message may have reached us that would tell of them: rows have WAIT_US from
+        then, as they have from each grid point.
+        """
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if not self._behind():
+        now_s = monotonic_s()
+        if now_s - self._looked_s > PAUSE_S:
+            self._resumed_s = now_s
+        self._looked_s = now_s
+        if not self._behind() and now_s - self._resumed_s >= WAIT_US / 1e6:
             self._held_since_s = None
             return False
-        now_s = monotonic_s()
         if self._held_since_s is None:
             self._held_since_s = now_s
         return now_s - self._held_since_s < HOLD_S
