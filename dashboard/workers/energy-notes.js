@@ -27,7 +27,7 @@ export function drawWords(painter, lane, now_us, box) {
         const length = shown_us >= 1e6 ? `${(shown_us / 1e6).toFixed(1)} s` : `${Math.round(shown_us / 1000)} ms`;
         painter.label(`stall ${length}`, (left + right) / 2, y + 18, ink.stall);
     }
-    for (const {x: at} of ends(lane, now_us, box)) painter.label('end', at + 16, box.middle + 4, ink.text2);
+    for (const at of ends(lane, now_us, box)) painter.label('end', at + 16, box.middle + 4, ink.text2);
     const first = lane.after(now_us - SPAN_US);
     if (first >= lane.end) return;
     const measured = lane.bits.subarray(first, lane.end).some((bits) => bits === bits);

@@ -225,10 +225,16 @@ export function pairs(told) {
     return found;
 }
 
-/** Where flows have ended in view. @param {Lane} lane @param {number} now_us @param {Box} box */
+/** Two of the words "end" closer than this lie on each other, px. */
+const ENDS_APART_PX = 24;
+
+/**
+ * Where flows have ended in view and the word has room: one that follows too closely has none, wherever it has moved to.
+ * @param {Lane} lane @param {number} now_us @param {Box} box @returns {number[]} x
+ */
 export function ends(lane, now_us, box) {
-    const x = xOf(box, now_us);
-    return lane.flows.filter(({to_us}) => to_us > now_us - SPAN_US).map(({to_us}) => ({x: x(to_us)}));
+    const x = xOf(box, now_us), all = lane.flows.map(({to_us}) => to_us).filter((to_us) => to_us === to_us).sort((a, b) => a - b);
+    return all.filter((to_us, n) => to_us > now_us - SPAN_US && !(x(to_us) - x(all[n - 1]) < ENDS_APART_PX)).map(x);
 }
 
 /** Boxes of so many lanes, one below the other. @param {number} count @param {number} width @param {number} height @returns {Box[]} */

@@ -5,7 +5,7 @@ import {Phase} from '../../dashboard/gen/live.js';
 import {evidenceAt} from '../../dashboard/workers/energy-evidence.js';
 import {CORE_PX_A_TOKEN, pulses} from '../../dashboard/workers/energy-core.js';
 import {Lane} from '../../dashboard/workers/energy-lane.js';
-import {MOST_SPARK_PX, SPARK_FILL, boxes, dotHeight, dots, energyTold, gapsOf, glow, pairs, ribbonWidth, ribbons, sparkShare, steps, strokeWidth, strokes, tokensPerDot} from '../../dashboard/workers/energy-shapes.js';
+import {MOST_SPARK_PX, SPARK_FILL, boxes, dotHeight, dots, ends, energyTold, gapsOf, glow, pairs, ribbonWidth, ribbons, sparkShare, steps, strokeWidth, strokes, tokensPerDot} from '../../dashboard/workers/energy-shapes.js';
 
 const START_US = 1.7e15;
 const at = (/** @type {number} */ s) => START_US + Math.round(s * 1e6);
@@ -68,6 +68,15 @@ test('a gap beyond the stall time is hollow, a shorter one is not', () => {
     assert.equal(made.state(at(1.3)), 'flowing');
     assert.equal(made.state(at(1.7)), 'stalled');
     assert.equal(gapsOf(made, at(1.7)).length, 2);
+});
+
+test('the word "end" stands where it has room, and stays or not as it moves', () => {
+    const one = (/** @type {string} */ id, /** @type {number} */ from) => [
+        burst([from, from + 0.1], {request_id: id}), burst([], {request_id: id, phase: Phase.PHASE_ENDED, now: at(from + 0.1)}),
+    ];
+    const made = lane(...one('a', 0), ...one('b', 0.15), ...one('c', 2));
+    for (const now of [3, 5, 9]) assert.equal(ends(made, at(now), BOX).length, 2);
+    assert.equal(ends(made, at(10.2), BOX).length, 1);
 });
 
 test('a flow ends with its last token, and nothing grows after it', () => {
