@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
-from itertools import pairwise
+from collections.abc import Callable, Mapping
+from itertools import islice, pairwise
 from typing import NamedTuple
 
 from services.collector.runtime.histogram import Histogram, difference
@@ -60,11 +60,12 @@ class Past:
 
     def step(self, name: str) -> float:
         """Increase of a counter between the last two readings; NaN where that is not known."""
-        return self._increase(name, -2)
+        return _increase(name, self._moments[-2], self._moments[-1]) if len(self._moments) > 1 else NAN
 
     def lately(self, name: str) -> float:
         """Increase of a counter over the last minute, or as much of it as is known; NaN where nothing is."""
-        return self._increase(name, 0)
+        old = self._oldest(lambda moment: name in moment.counters)
+        return _increase(name, old, self._moments[-1]) if old else NAN
 
     def rate(self, name: str) -> float:
         """Increase a second between the last two readings."""
@@ -84,22 +85,30 @@ class Past:
         return (now - before) / (now_s - before_s)
 
     def ratio(self, part: str, whole: str) -> float:
-        """Increase of one counter over that of another in the last minute; NaN where the other did not move."""
-        among = self.lately(whole)
-        return self.lately(part) / among if among > 0.0 else NAN
+        """Increase of one counter over that of another, in the part of the last minute in which both are known.
+
+        NaN where the other did not move.
+        """
+        old = self._oldest(lambda moment: part in moment.counters and whole in moment.counters)
+        if old is None:
+            return NAN
+        among = _increase(whole, old, self._moments[-1])
+        return _increase(part, old, self._moments[-1]) / among if among > 0.0 else NAN
 
     def histogram(self, name: str) -> Histogram | None:
-        """What a histogram counted in the last minute."""
-        if len(self._moments) < 2:
-            return None
-        old, new = self._moments[0].histograms.get(name), self._moments[-1].histograms.get(name)
-        return None if old is None or new is None else difference(new, old)
+        """What a histogram counted in the last minute, or since it is there; None where nothing is known."""
+        old = self._oldest(lambda moment: name in moment.histograms)
+        new = self._moments[-1].histograms.get(name) if old else None
+        return None if old is None or new is None else difference(new, old.histograms[name])
 
-    def _increase(self, name: str, since: int) -> float:
-        if len(self._moments) < 2:
-            return NAN
-        old, new = self._moments[since].counters.get(name), self._moments[-1].counters.get(name)
-        return NAN if old is None or new is None else new - old
+    def _oldest(self, knows: Callable[[_Moment], bool]) -> _Moment | None:
+        """The oldest moment before the last that knows of something: what has labels appears with its first use."""
+        return next((moment for moment in islice(self._moments, len(self._moments) - 1) if knows(moment)), None)
+
+
+def _increase(name: str, old: _Moment, new: _Moment) -> float:
+    before, now = old.counters.get(name), new.counters.get(name)
+    return NAN if before is None or now is None else now - before
 
 
 def _fell(old: _Moment, new: _Moment) -> bool:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.collector.runtime.histogram import Histogram
 from services.collector.runtime.past import Past
 
 
@@ -49,6 +51,26 @@ def test_pace_is_taken_between_two_moves() -> None:
     assert made.pace("n") == 10.0
     made.add(12.0, {"n": 100.0})
     assert math.isnan(made.pace("n"))
+
+
+def test_what_appeared_since_is_counted_from_where_it_is_known() -> None:
+    made = Past()
+    made.add(0.0, {"queries": 0.0})
+    for i in range(1, 30):
+        counted = Histogram((0.1, math.inf), (float(i), float(i)), 0.05 * i)
+        made.add(2.0 * i, {"queries": 10.0 * i, "hits": 5.0 * i}, {"ttft": counted})
+        if i > 1:
+            assert made.histogram("ttft") == Histogram(
+                (0.1, math.inf), (i - 1.0, i - 1.0), pytest.approx(0.05 * (i - 1))
+            )
+            assert made.lately("hits") == 5.0 * (i - 1)
+            assert made.ratio("hits", "queries") == 0.5, "both over the same seconds"
+        else:
+            assert made.histogram("ttft") is None
+            assert math.isnan(made.ratio("hits", "queries"))
+    made.add(60.0, {"queries": 400.0})
+    assert made.histogram("ttft") is None
+    assert math.isnan(made.ratio("hits", "queries"))
 
 
 @given(st.lists(st.integers(0, 50), min_size=2, max_size=50), st.sets(st.integers(1, 48), max_size=4))
