@@ -37,6 +37,7 @@ async def collector(ctx: ServiceContext) -> AsyncIterator[None]:
         board=board,
         show=wire.show,
         gpu=gpu,
+        runtimes=wire.runtimes,
         own=own,
     )
     watch = Watch(board, wire.setting, wire.spike)

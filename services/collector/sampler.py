@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -85,6 +85,8 @@ class Machine:
     show: Callable[[Table], None] = _ignore
     """Gets each process table, for the page."""
     gpu: GpuShare = field(default_factory=GpuShare)
+    runtimes: Callable[[Collection[int]], None] = _ignore
+    """Gets the ports at which model runtimes listen, whenever they change."""
     own: OwnProcesses | None = None
     """The monitor's processes; without it each sampler looks for itself."""
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from wfmonitor.v1.event_pb2 import Event
 from wfmonitor.v1.sample_pb2 import RateGroup
 
 from bus import topics
 from bus.clock import boot_us, monotonic_s, wall_us
 from bus.context import ServiceContext
+from bus.runtime_ports import counter_of, found_ports
 from bus.samples import SampleTable
 from services.collector.assembly import TableRow
 from services.collector.processes.board import Board, Table
@@ -52,6 +55,13 @@ class Wire:
         """A process table for the page: published, never journalled, never recorded."""
         message = process_table(table, self._board.numbers, wall_us(), self._names_shown())
         self._ctx.publish(topics.PROCESSES, message)
+
+    def runtimes(self, ports: Collection[int]) -> None:
+        """Where model runtimes listen: said with each heartbeat, so that the tap knows it whenever it starts."""
+        counters = self._ctx.counters
+        for gone in set(found_ports(counters)).difference(ports):
+            counters.pop(counter_of(gone), None)
+        counters.update(dict.fromkeys(map(counter_of, ports), 1.0))
 
     def spike(self, spike: Spike) -> None:
         """A spike with the processes of that moment. Whoever stores it takes the names out, unless by consent."""

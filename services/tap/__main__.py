@@ -33,7 +33,7 @@ from services.tap.compare_store import CompareStore
 from services.tap.disagreeing import DisagreementRows
 from services.tap.disagreement import Disagreements
 from services.tap.finder import Finder
-from services.tap.hearing import hear
+from services.tap.hearing import hear, hear_of_runtimes
 from services.tap.keeper import Keeper
 from services.tap.listening import Door
 from services.tap.meter import Figures, Meter
@@ -92,6 +92,7 @@ async def tap(ctx: ServiceContext) -> AsyncIterator[None]:
             await door.serve(ctx.home.ports.tap)
             ending.push_async_callback(door.close)
             hear(ctx, keeper)
+            hear_of_runtimes(ctx, finder)
             ctx.spawn(keeper.run(), "keep records")
             ctx.spawn(keeper.trim(), "remove old records")
             ctx.spawn(finder.run(), "look for runtimes")

@@ -20,7 +20,7 @@ def no_runtime(tried: list[str], why: str = "") -> web.Response:
     if tried:
         message = f"No model runtime answered at {', '.join(tried)}{f' ({why})' if why else ''}."
     else:
-        message = "No model runtime was found on this machine's usual ports, and no route is set."
+        message = "No model runtime was found on this machine, and no route is set."
     return refusal(
         502,
         "no_runtime",

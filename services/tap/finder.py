@@ -1,4 +1,6 @@
-"""Finds runtimes on their usual loopback ports, by what they say of themselves. Looking wakes and loads nothing.
+"""Finds runtimes by what they say of themselves. Looking wakes and loads nothing.
+
+Asked are the usual loopback ports, those a person named, and those where the collector found one by its process.
 
 Two addresses are asked, both answered from memory by every runtime that has them: GET /api/tags (Ollama), GET
 /v1/models (all others). Not /health, which makes SGLang generate, nor anything with a model in it.
@@ -8,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 
 import aiohttp
 import msgspec
@@ -63,7 +66,9 @@ class Finder:
         self._session = session
         self._table = table
         self._enabled = enabled
-        self._ports = [port for port in ports if port not in own_ports]
+        self._own_ports = frozenset(own_ports)
+        self._usual = ports
+        self._heard: dict[str, tuple[int, ...]] = {}
         self._looking: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
 
@@ -90,6 +95,13 @@ class Finder:
         self._table.found = {port: found for port, found in self._table.found.items() if port in allowed}
         self.soon()
 
+    def hear(self, by: str, ports: Iterable[int]) -> None:
+        """Take the ports that somebody says runtimes listen at, in place of what was said by the same before."""
+        told = tuple(ports)
+        if told != self._heard.get(by, ()):
+            self._heard[by] = told
+            self.changed()
+
     async def look(self) -> None:
         """Ask all ports now; several callers at a time share one look."""
         if self._looking is None or self._looking.done():
@@ -97,13 +109,18 @@ class Finder:
         await asyncio.shield(self._looking)
 
     def _where(self) -> list[int]:
-        """The ports that were set, to know what answers there; and, where looking is on, the usual ones."""
+        """The ports that were set, to know what answers there; and, where looking is on, all others."""
         given = [route.upstream.port for route in self._table.given if not route.upstream.base]
-        return list(dict.fromkeys(given + (self._ports if self._enabled() else [])))
+        return list(dict.fromkeys([*given, *self._looked()]))
+
+    def _looked(self) -> list[int]:
+        if not self._enabled():
+            return []
+        return [port for port in chain(self._usual, *self._heard.values()) if port not in self._own_ports]
 
     def tried(self) -> list[str]:
         """Return the addresses of the last look, and those that were set."""
-        looked = [f"http://127.0.0.1:{port}" for port in self._ports] if self._enabled() else []
+        looked = [f"http://127.0.0.1:{port}" for port in self._looked()]
         return list(dict.fromkeys(self._table.tried() + looked))
 
     async def _look(self) -> None:

@@ -106,4 +106,28 @@ async def test_what_is_no_runtime_is_not_found(http: aiohttp.ClientSession) -> N
 
 async def test_our_own_ports_are_not_asked(http: aiohttp.ClientSession) -> None:
     finder = Finder(http, RouteTable(), (8080, 9464), lambda: True, (8080, 9))
-    assert finder.tried() == ["http://127.0.0.1:9"]
+    finder.hear("collector", (9464, 9))
+    assert set(finder.tried()) == {"http://127.0.0.1:9"}
+
+
+async def test_a_runtime_that_is_told_of_is_led_to_until_it_is_told_no_more(http: aiohttp.ClientSession) -> None:
+    runtime, table = Runtime(), RouteTable()
+    on = True
+    try:
+        finder = Finder(http, table, (), lambda: on, ())
+        await finder.look()
+        assert not table.found
+        finder.hear("collector", (runtime.port,))
+        finder.hear("person", ())
+        await finder.look()
+        assert [found.upstream.runtime for found in table.found.values()] == ["llama.cpp"]
+        on = False
+        finder.changed()
+        assert not finder.tried(), "where looking is off, nobody's word has it ask"
+        on = True
+        await finder.look()
+        assert runtime.port in table.found
+        finder.hear("collector", ())
+        assert not table.found
+    finally:
+        runtime.kill()

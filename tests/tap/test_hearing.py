@@ -11,6 +11,7 @@ import zmq
 from google.protobuf.message import Message
 from wfmonitor.v1 import requests_service_pb2 as pb
 from wfmonitor.v1.control_pb2 import ControlChange
+from wfmonitor.v1.health_pb2 import Health
 from wfmonitor.v1.request_pb2 import RequestCost, RequestRecord
 
 from bus import topics
@@ -19,7 +20,7 @@ from bus.settings_mirror import SettingsMirror
 from bus.transport import Publisher
 from services.tap.api import terms_of
 from tests.stack import Ear
-from tests.tap.conftest import Tapped, set_value
+from tests.tap.conftest import Runtime, Tapped, set_value
 from tests.waiting import until
 
 
@@ -160,3 +161,29 @@ async def test_a_cost_that_comes_before_its_record_waits_for_it(tapped: Tapped, 
 
     bus.say(topics.request(record.model), record)
     await until(has_cost, 30)
+
+
+async def test_runtimes_at_unusual_ports_are_led_to_by_the_collectors_word_and_by_the_setting(
+    tapped: Tapped, bus: Bus
+) -> None:
+    other = Runtime()
+
+    async def leads_there(said: Health) -> bool:
+        bus.say(topics.health("collector"), said)
+        routes = (await tapped.requests().ListRoutes(pb.ListRoutesRequest(), timeout=30)).routes
+        return any(route.found and route.upstream == other.url for route in routes)
+
+    async def leads_elsewhere(said: Health) -> bool:
+        return not await leads_there(said)
+
+    here, nothing = Health(service="collector", counters={f"runtime_at:{other.port}": 1.0}), Health(service="collector")
+    try:
+        set_value(tapped.stack, "tap.find", True)
+        await until(lambda: leads_there(here))
+        await until(lambda: leads_elsewhere(nothing))
+        set_value(tapped.stack, "collector.sampler.runtime.ports", f"{other.port}, none")
+        await until(lambda: leads_there(nothing))
+    finally:
+        set_value(tapped.stack, "collector.sampler.runtime.ports", "")
+        set_value(tapped.stack, "tap.find", False)
+        other.kill()

@@ -77,7 +77,7 @@ def _listening(routes: Sequence[Route], tap: Tap) -> str:
     ]
     text = table(rows)
     if not found:
-        text += "\nNo model runtime was found on the usual ports; name yours: wfmon tap routes --set / http://127.0.0.1:PORT"
+        text += "\nNo model runtime was found; name yours: wfmon tap routes --set / http://127.0.0.1:PORT"
     return text
 
 

@@ -5,8 +5,9 @@ Looking for them costs a machine without any 0.1 ms each 10 s.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from bus.runtime_ports import SETTING, named_ports
 from bus.series import Series
 from services.collector.runtime.candidates import Candidate
 from services.collector.runtime.finder import Finder
@@ -37,6 +38,7 @@ class Runtimes:
         self._known: dict[Watch, dict[str, dict[Series, None]]] = {}
         """Watch → model → the series it once told: a column stays while its model does."""
         self._idleness = Idleness(machine.event, self._idle_s)
+        self._listening: tuple[int, ...] = ()
         self._finder.start()
 
     @property
@@ -57,6 +59,7 @@ class Runtimes:
         values: dict[Series, float] = {}
         models: list[tuple[str, Model, float]] = []
         watches = [watch for watch in self._finder.watches if not watch.gone]
+        self._say_where(watches)
         for watch in watches:
             reading = watch.reading(now_s)
             known = self._known.setdefault(watch, {})
@@ -82,6 +85,13 @@ class Runtimes:
     def rest(self) -> None:
         """Switched off: nobody is asked any more."""
         self._finder.stop()
+        self._say_where(())
+
+    def _say_where(self, watches: Sequence[Watch]) -> None:
+        listening = tuple(watch.candidate.port for watch in watches)
+        if listening != self._listening:
+            self._listening = listening
+            self._machine.runtimes(listening)
 
     def _told(self, watch: Watch, reading: Reading) -> dict[str, dict[Series, float]]:
         told = {name: model.values for name, model in reading.models.items()}
@@ -127,8 +137,7 @@ class Runtimes:
         return 60.0 * float(str(self._machine.setting("collector.sampler.runtime.idle_min", IDLE_MIN)))
 
     def _ports(self) -> list[int]:
-        told = str(self._machine.setting("collector.sampler.runtime.ports", ""))
-        return [int(word) for word in told.replace(",", " ").split() if word.isdigit() and 0 < int(word) < 65536]
+        return named_ports(str(self._machine.setting(SETTING, "")))
 
 
 def _held(values: dict[Series, float]) -> float:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 from wfmonitor.v1.event_pb2 import Event
+from wfmonitor.v1.health_pb2 import Health
 from wfmonitor.v1.sample_pb2 import SampleBatch
 from wfmonitor.v1.settings_service_pb2 import ChangeRequest, ChangeResponse
 from wfmonitor.v1.settings_service_pb2_grpc import SettingsServiceStub
@@ -44,19 +45,28 @@ def events(messages: list[tuple[str, bytes]]) -> dict[str, Event]:
     return {event.kind: event for event in found}
 
 
+def counters(messages: list[tuple[str, bytes]]) -> Mapping[str, float]:
+    """Of the last heartbeat."""
+    told = [payload for topic, payload in messages if topic == topics.health("collector")]
+    return Health.FromString(told[-1]).counters if told else {}
+
+
 def test_runtime_comes_tells_and_goes(stack: Stack) -> None:
     pages = {
         "/v1/models": b'{"object":"list","data":[{"id":"llama3:8b-instruct","owned_by":"vllm"}]}',
         "/version": b'{"version":"0.11.0"}',
         "/metrics": recorded("vllm_0.11_1.txt").replace(b"Qwen/Qwen3-8B", b"llama3:8b-instruct"),
     }
-    ear = Ear(stack.home, (topics.sample(SOURCE), topics.EVENTS))
+    ear = Ear(stack.home, (topics.sample(SOURCE), topics.EVENTS, topics.health("collector")))
     try:
         with StandIn(dict(pages), never) as runtime:
             name_port(stack, runtime.port)
             ear.wait_for(lambda messages: "model_info" in events(messages), 60.0, "the model")
             ear.wait_for(lambda messages: any(topic == topics.sample(SOURCE) for topic, _ in messages), 60.0, "a row")
+            place = f"runtime_at:{runtime.port}"
+            ear.wait_for(lambda messages: place in counters(messages), 60.0, "its port in the heartbeat")
         ear.wait_for(lambda messages: "runtime_gone" in events(messages), 60.0, "its end")
+        ear.wait_for(lambda messages: place not in counters(messages), 60.0, "a heartbeat without its port")
         with ear.changed:
             told = events(ear.messages)
             rows = [
