@@ -1,27 +1,36 @@
-"""Samples a CPU second, from the message of the bus through the inbox and the rings into durable chunks.
+"""Samples a CPU second, over the bus, through the inbox and the rings into durable chunks.
 
-`python -m tests.bench.ingest [--columns 64] [--rows 64] [--samples 4000000]` prints JSON. It runs the aggregator's own
-path (ingest.py, rings.py, recorder.py, store.py) in one process and counts the CPU time of all its threads. Chunks
-are committed each ten seconds of sample time, as in service: a hundred rows a column at 10 Hz, which is the dear
-case, since a compressor's start weighs on few values.
+`python -m tests.bench.ingest [--columns 64] [--rows 64] [--samples 4000000]` prints JSON. A real forwarder carries the
+messages; the sender and the aggregator's own path (listening.py, ingest.py, rings.py, recorder.py, store.py) run in
+one process. Counted is the CPU time of all threads of both processes: encrypting and sending is in it, building the
+messages is not. Chunks are committed each ten seconds of sample time, as in service: a hundred rows a column at
+10 Hz, which is the dear case, since a compressor's start weighs on few values.
 """
 
 import argparse
 import asyncio
+import contextlib
 import json
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import zmq
 from wfmonitor.v1.event_pb2 import Event
 from wfmonitor.v1.health_pb2 import Health, JournalHead
 from wfmonitor.v1.sample_pb2 import RateGroup, SampleBatch
 
+from bus import topics
+from bus.home import REPOSITORY, Config, Home
 from bus.journal.replay import Held
+from bus.listening import Subscriber
 from bus.logs import open_log
 from bus.series import Series, schema_hash, to_key
+from bus.transport import HIGH_WATER_MARK, Publisher
 from services.aggregator.batch import Batch
 from services.aggregator.inbox import Lost, Position
 from services.aggregator.ingest import JOURNAL, Ingest
@@ -30,10 +39,14 @@ from services.aggregator.recording import Recording
 from services.aggregator.records import Records
 from services.aggregator.rings import Rings
 from services.aggregator.store import Store
+from tests.bench.harness.accounting import snapshot
+from tests.stack import free_port_base
 from tests.waiting import until
 
 T0_US = 1_800_000_000_000_000
 PRODUCER = "bench"
+# The sender waits for the receiver before a high-water mark could drop a message.
+AT_ONCE = HIGH_WATER_MARK // 4
 
 
 class Nobody:
@@ -77,10 +90,55 @@ def messages(columns: int, rows: int, rate_hz: float, count: int) -> Iterator[by
         ).SerializeToString()
 
 
+class Wire:
+    """The way over a real forwarder, from a sender to a handler in this process."""
+
+    def __init__(self, home: Home, forwarder: int) -> None:
+        self._forwarder = forwarder
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.send = Publisher(home, self._context).send
+        self.subscriber = Subscriber(home, self._context)
+
+    async def open(self) -> None:
+        """Returns when a message that is sent is heard."""
+        heard = asyncio.Event()
+        self.subscriber.subscribe([topics.health(PRODUCER)], lambda *_: heard.set())
+
+        def passes() -> bool:
+            self.send(topics.health(PRODUCER), b"")
+            return heard.is_set()
+
+        await until(passes)
+
+    @property
+    def cpu_s(self) -> float:
+        """Of this process, libzmq's threads in it, and of the forwarder."""
+        return time.process_time() + sum(cost.cpu_s for cost in snapshot([self._forwarder]).values())
+
+    def close(self) -> None:
+        self.subscriber.close()
+        self._context.destroy(linger=0)
+
+
+@contextlib.contextmanager
+def wire(folder: Path) -> Iterator[Wire]:
+    home = Home(folder)
+    home.prepare()
+    Config(port_base=free_port_base()).save(home.config_file)
+    command = [sys.executable, "-m", "services.forwarder", "--home", str(home.root)]
+    with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as forwarder:
+        opened = Wire(home, forwarder.pid)
+        try:
+            yield opened
+        finally:
+            opened.close()
+            forwarder.terminate()
+
+
 async def measure(columns: int, rows: int, samples: int, rate_hz: float = 10.0) -> dict[str, float]:
     """Samples a CPU second, and where they went; every sample is counted in the file at the end."""
-    with tempfile.TemporaryDirectory(prefix="wfb-") as folder:
-        store = Store(Path(folder) / "aggregator.db", quarantine=Path(folder) / "quarantine")
+    with tempfile.TemporaryDirectory(prefix="wfb-", dir="/tmp") as name, wire(Path(name) / "home") as bus:
+        store = Store(Path(name) / "aggregator.db", quarantine=Path(name) / "quarantine")
         rings = Rings()
         ingest = Ingest(rings, {}, _nothing_before, Nobody(), open_log("bench"), lambda: recorder.flush())
         recorder = Recorder(
@@ -91,20 +149,38 @@ async def measure(columns: int, rows: int, samples: int, rate_hz: float = 10.0) 
         # Met and asked before its rows come: what was said before an answer that does not hold it counts as foreign.
         ingest.on_health(Health(service=PRODUCER, heads=[JournalHead(journal=JOURNAL, epoch=1)]))
         await until(lambda: not ingest.behind)
-        cpu_s, wall_s = time.process_time(), time.perf_counter()
-        flushing_s = 0.0
-        for number, payload in enumerate(batches, 1):
-            ingest.on_sample("", payload)
-            if number % batches_a_flush == 0 or number == len(batches):
-                before_s = time.process_time()
-                await recorder.flush()
-                flushing_s += time.process_time() - before_s
-        cpu_s, wall_s = time.process_time() - cpu_s, time.perf_counter() - wall_s
+        await bus.open()
+        taken = 0
+        come = asyncio.Event()
+
+        def take(topic: str, payload: bytes) -> None:
+            nonlocal taken
+            ingest.on_sample(topic, payload)
+            taken += 1
+            come.set()
+
+        bus.subscriber.subscribe([topics.sample("system")], take)
+        await bus.open()
+        cpu_s, wall_s = bus.cpu_s, time.perf_counter()
+        flushing_s, sent = 0.0, 0
+        at_once = min(batches_a_flush, AT_ONCE)
+        for first in range(0, len(batches), at_once):
+            for payload in batches[first : first + at_once]:
+                bus.send(topics.sample("system"), payload)
+                sent += 1
+            while taken < sent:
+                come.clear()
+                async with asyncio.timeout(10.0):
+                    await come.wait()
+            before_s = time.process_time()
+            await recorder.flush()
+            flushing_s += time.process_time() - before_s
+        cpu_s, wall_s = bus.cpu_s - cpu_s, time.perf_counter() - wall_s
         await ingest.close()
-        sent = len(batches) * columns * rows
+        sent_samples = len(batches) * columns * rows
         stored = store.index.samples
-        if stored != sent or store.waiting:
-            raise RuntimeError(f"{sent} samples were sent and {stored} are in the file")
+        if stored != sent_samples or store.waiting:
+            raise RuntimeError(f"{sent_samples} samples were sent and {stored} are in the file")
         result = {
             "samples": stored,
             "samples_per_cpu_s": round(stored / cpu_s),
