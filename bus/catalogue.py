@@ -75,13 +75,16 @@ class Metric:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Privacy:
-    """Defaults of one privacy class (CONTRACTS §11): on, off, never, or "numbers" (without names)."""
+    """Defaults of one privacy class (CONTRACTS §11): on, off, never, or "numbers" (without names); and the key of the
+    setting that records it.
+    """
 
     name: str
     meaning: str
     shown: str
     recorded: str
     shared: str
+    switch: str
 
 
 class Resolved(NamedTuple):

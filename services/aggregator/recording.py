@@ -10,18 +10,10 @@ from wfmonitor.v1.event_pb2 import Event
 from bus.catalogue import catalogue
 from bus.series import Series
 
-# Privacy class of the catalogue → its switch. Processes are numbers of the machine; their names have a
-# switch of their own. Models get theirs with the first model metric.
-SWITCHES = {
-    "machine": "privacy.record.machine",
-    "processes": "privacy.record.machine",
-    "ux": "privacy.record.ui",
-}
 RECORDING = "recording.enabled"
 NAMES = "privacy.record.process_names"
-# Kinds of events that tell something measured, and the metric whose class they are of ("": the event names it); the
-# others tell what the monitor itself did.
-MEASURED_EVENTS = {"spike": "", "resonance": "model.resonance", "desync": "model.desync", "profile": "model.profile"}
+# What happens to a model names it as its source; these tell of what runs it.
+_OF_MODELS = frozenset({"runtime_come", "runtime_gone"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +31,7 @@ class Recording:
         known = catalogue().get(metric)
         if known is None or not self.on:
             return False
-        switch = SWITCHES.get(known.privacy)
-        return switch is None or self.flag(switch)
+        return self._records(known.privacy)
 
     def columns(self, series: Sequence[Series]) -> NDArray[np.intp]:
         """Positions of the series that may be written."""
@@ -52,7 +43,7 @@ class Recording:
 
     def event(self, event: Event) -> Event | None:
         """The event as it may be kept: without names of processes where they are not agreed to; None: not at all."""
-        if event.kind in MEASURED_EVENTS and not (self.on and self._may_tell(event)):
+        if not self._may_tell(event):
             return None
         if not event.HasField("spike") or self.flag(NAMES):
             return event
@@ -63,5 +54,12 @@ class Recording:
         return kept
 
     def _may_tell(self, event: Event) -> bool:
-        metric = MEASURED_EVENTS[event.kind] or event.spike.series.metric
-        return self.allows(metric) if metric else True
+        """What is told of a spike or a model is of its class; the rest tells what the monitor itself did."""
+        if event.kind == "spike":
+            return self.allows(event.spike.series.metric)
+        if event.source.startswith("model:") or event.kind in _OF_MODELS:
+            return self.on and self._records("models")
+        return True
+
+    def _records(self, privacy: str) -> bool:
+        return self.flag(catalogue().privacy[privacy].switch)

@@ -22,13 +22,6 @@ from services.gateway.refusal import Refusal
 # The page waits so long for the service that has to obey; later it sees the result in the next answer.
 _RESULT_WITHIN_S = 2.0
 
-# Which switch records a privacy class, besides recording.enabled, which records them all.
-_RECORD_SWITCH = {
-    "machine": "privacy.record.machine",
-    "processes": "privacy.record.machine",
-    "ux": "privacy.record.ui",
-}
-
 
 class ChangeBody(msgspec.Struct, forbid_unknown_fields=True):
     """POST /api/v1/settings."""
@@ -154,15 +147,14 @@ class SettingsApi:
 
     def _class(self, name: str, enabled: bool) -> dict[str, Any]:
         defaults = self._catalogue.privacy[name]
-        switch = _RECORD_SWITCH.get(name)
         return {
             "name": name,
             "meaning": defaults.meaning,
             "shown": defaults.shown,
             "recorded": defaults.recorded,
             "shared": defaults.shared,
-            "recording": enabled and (switch is None or self._settings.flag(switch)),
-            "switch": switch,
+            "recording": enabled and self._settings.flag(defaults.switch),
+            "switch": defaults.switch,
             "metrics": [
                 {"name": metric.name, "unit": metric.unit, "rate": metric.rate, "meaning": metric.meaning}
                 for metric in self._catalogue.values()

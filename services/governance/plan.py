@@ -114,11 +114,16 @@ def plan_consent(target: str, given: bool, wording: str, settings: Mapping[str, 
 
 
 def in_force(stored: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
-    """Return (every key with its value in force, what of `stored` no longer fits it, as sentences)."""
-    values: dict[str, str] = {}
+    """Return (every key with its value in force, what of `stored` no longer fits it, as sentences).
+
+    A setting that follows the profile and was never set has the value of the profile: one that a new version brings
+    records nothing for who chose strict.
+    """
+    values = {key: to_json(spec.default) for key, spec in settings_catalogue().items()}
+    if stored.get(PROFILE) == to_json("strict"):
+        values |= {key: to_json(value) for key, value in profile_values("strict").items()}
     complaints: list[str] = []
     for key, spec in settings_catalogue().items():
-        values[key] = to_json(spec.default)
         if key in stored:
             try:
                 values[key] = to_json(spec.parse(stored[key]))

@@ -5,19 +5,27 @@ from wfmonitor.v1.event_pb2 import Event, Spike
 from wfmonitor.v1.process_pb2 import ProcessRow, ProcessTable
 from wfmonitor.v1.sample_pb2 import SeriesKey
 
+from bus.catalogue import catalogue
 from bus.series import Series
+from bus.settings_catalogue import SettingValue, defaults, profile_values
 from services.aggregator.events import EventMemory
-from services.aggregator.recording import NAMES, RECORDING, Recording
+from services.aggregator.recording import Recording
 from tests.aggregator.tables import CPU, START_US, TICKS, process
 
 FRAMES = Series("ui.fps", "ui:dashboard")
-ALL = (CPU, process(3), TICKS, FRAMES)
+SPEED = Series("model.tps", "model:llama3:8b")
+ALL = (CPU, process(3), TICKS, FRAMES, SPEED)
+
+
+def recording(values: dict[str, SettingValue]) -> Recording:
+    def flag(key: str) -> bool:
+        return values[key] is True
+
+    return Recording(flag)
 
 
 def switches(**off: bool) -> Recording:
-    values = {RECORDING: True, "privacy.record.machine": True, "privacy.record.ui": True, NAMES: False}
-    values.update({key.replace("__", "."): value for key, value in off.items()})
-    return Recording(values.__getitem__)
+    return recording(defaults() | {key.replace("__", "."): value for key, value in off.items()})
 
 
 def spike() -> Event:
@@ -33,14 +41,30 @@ def spike() -> Event:
 @pytest.mark.parametrize(
     ("off", "kept"),
     [
-        ({}, [0, 1, 2, 3]),
+        ({}, [0, 1, 2, 3, 4]),
         ({"recording__enabled": False}, []),
-        ({"privacy__record__machine": False}, [3]),
-        ({"privacy__record__ui": False}, [0, 1, 2]),
+        ({"privacy__record__machine": False}, [3, 4]),
+        ({"privacy__record__ui": False}, [0, 1, 2, 4]),
+        ({"privacy__record__models": False}, [0, 1, 2, 3]),
     ],
 )
 def test_each_privacy_class_has_its_switch(off, kept) -> None:
     assert switches(**off).columns(ALL).tolist() == kept
+
+
+def test_strict_profile_writes_no_metric_of_the_catalogue() -> None:
+    strict = recording(defaults() | profile_values("strict"))
+    assert [name for name in catalogue() if strict.allows(name)] == []
+
+
+@pytest.mark.parametrize("kind", ["model_load", "resonance", "profile", "runtime_come"])
+def test_what_happens_to_models_is_kept_with_their_switch_alone(kind: str) -> None:
+    source = "system" if kind == "runtime_come" else "model:llama3:8b"
+    event = Event(id="m", kind=kind, source=source)
+    assert switches().event(event) is event
+    assert switches(privacy__record__machine=False).event(event) is event
+    assert switches(privacy__record__models=False).event(event) is None
+    assert switches(recording__enabled=False).event(event) is None
 
 
 def test_metric_that_nobody_declared_is_not_written() -> None:

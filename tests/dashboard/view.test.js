@@ -64,6 +64,7 @@ test('the palette finds by letters in order, the closest first', () => {
 test('what is recorded is said by its classes', () => {
     assert.equal(recordedWords({classes: [
         {name: 'machine', recorded: 'on', recording: true}, {name: 'processes', recorded: 'numbers', recording: true},
+        {name: 'models', recorded: 'on', recording: true},
         {name: 'ux', recorded: 'on', recording: false}, {name: 'client', recorded: 'off', recording: true},
-    ]}), 'machine');
+    ]}), 'machine, models');
 });

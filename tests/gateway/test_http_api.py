@@ -95,7 +95,8 @@ async def test_every_address_answers_with_names_of_the_schema(page: Page) -> Non
     assert (await page.read("/api/v1/audit/verify"))["intact"] is True
     recorded = await page.read("/api/v1/recorded")
     assert recorded["recording"] is True
-    assert {one["name"] for one in recorded["classes"]} >= {"machine", "processes", "ux"}
+    assert {one["name"] for one in recorded["classes"]} == {"machine", "processes", "models", "ux"}
+    assert all(one["recording"] and one["switch"].startswith("privacy.record.") for one in recorded["classes"])
     now = await page.read("/api/v1/query_instant?metric=system.cpu.percent&stat=avg&window=1s")
     assert now["values"][0]["window"] == "1s"
 

@@ -67,6 +67,16 @@ def test_standard_profile_brings_back_its_defaults_but_no_consent() -> None:
     assert applied(plan_change("privacy.profile", '"standard"', strict, {}), strict) == fresh()
 
 
+def test_a_setting_that_a_new_version_brings_stands_as_the_profile_chosen_before() -> None:
+    """Who chose strict before there was a switch for models has said nothing of it; nothing is recorded meanwhile."""
+    models = "privacy.record.models"
+    strict = applied(plan_change("privacy.profile", '"strict"', fresh(), {}), fresh())
+    stored = {key: value for key, value in strict.items() if key != models}
+    assert in_force(stored) == (strict, [])
+    assert in_force(stored | {models: "true"})[0][models] == "true"
+    assert in_force({})[0][models] == "true"
+
+
 def test_process_names_are_refused_without_consent_in_its_words() -> None:
     with pytest.raises(Refused, match="Record the names of running programs"):
         plan_change(NAMES, "true", fresh(), {})
