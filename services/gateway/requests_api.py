@@ -30,12 +30,14 @@ class RequestsApi:
         ]
 
     async def list(self, request: web.Request) -> web.Response:
-        """Requests under way, then the newest (or `order=slowest`); what was not measured is null."""
-        params = Params(request, ("limit", "model", "order", "before_us", "after_us"))
+        """Requests under way, then the newest, or by `order`; what was not measured is null. `more`: pages follow."""
+        params = Params(request, ("limit", "model", "order", "ascending", "after_id", "before_us", "after_us"))
         asked = pb.ListRequestsRequest(
             limit=params.integer("limit", 100, 1, 1000),
             model=params.text("model", ""),
             order=params.text("order", ""),
+            ascending=bool(params.integer("ascending", 0, 0, 1)),
+            after_id=params.text("after_id", ""),
             before_us=params.integer("before_us"),
             after_us=params.integer("after_us"),
         )
@@ -44,6 +46,7 @@ class RequestsApi:
             {
                 "requests": [measured(one) for one in answer.requests],
                 "total": answer.total,
+                "more": answer.more,
                 "terms": measured(answer.terms),
             }
         )

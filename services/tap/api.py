@@ -11,12 +11,12 @@ from bus.targets import targets_of
 from bus.tariff import tariff_of
 from services.tap.clients_api import ClientsApi
 from services.tap.meter import Figures
+from services.tap.order import COLUMNS, SHORT_FORMS, Order
 from services.tap.routes import RouteTable
 from services.tap.store import Store
 
 _USUAL_LIMIT = 100
 _MOST = 1000
-_ORDERS = ("", "newest", "slowest")
 
 
 class RequestsApi(ClientsApi):
@@ -34,24 +34,35 @@ class RequestsApi(ClientsApi):
         request: pb.ListRequestsRequest,
         context: grpc.aio.ServicerContext[pb.ListRequestsRequest, pb.ListRequestsResponse],
     ) -> pb.ListRequestsResponse:
-        """Those under way first, then the newest or slowest, 1,000 at most."""
-        if request.order not in _ORDERS:
-            await context.abort(
-                grpc.StatusCode.INVALID_ARGUMENT, f"no order {request.order[:40]!r}; there are newest and slowest"
-            )
+        """Those under way first, then the newest or in another order, 1,000 at most; then page by page."""
+        name = SHORT_FORMS.get(request.order, request.order)
+        if name not in COLUMNS:
+            known = ", ".join((*filter(None, SHORT_FORMS), *COLUMNS))
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"no order {request.order[:40]!r}; there are {known}")
         limit = min(request.limit or _USUAL_LIMIT, _MOST)
-        ended, total = await self._store.list(
-            limit,
-            request.model,
-            slowest=request.order == "slowest",
-            after_us=request.after_us,
-            before_us=request.before_us,
-        )
-        await self.with_names(ended)
         running = [record for record in self._running() if request.model in ("", record.model)]
         if request.before_us or request.after_us:
             running = []
-        answer = pb.ListRequestsResponse(requests=(running + ended)[:limit], total=total + len(running))
+        first = [] if request.after_id else running[:limit]
+        # Behind the last of those under way begin those that ended.
+        after_id = "" if request.after_id in self._figures.under_way else request.after_id
+        try:
+            page = await self._store.list(
+                limit - len(first),
+                request.model,
+                order=Order(name, request.ascending),
+                after_id=after_id,
+                after_us=request.after_us,
+                before_us=request.before_us,
+            )
+        except LookupError:
+            await context.abort(
+                grpc.StatusCode.NOT_FOUND,
+                f"no request {request.after_id[:64]!r} to go on after; begin again with the first page",
+            )
+            raise AssertionError from None
+        await self.with_names(page.records)
+        answer = pb.ListRequestsResponse(requests=first + page.records, total=page.total + len(running), more=page.more)
         answer.terms.CopyFrom(terms_of(self._settings))
         return answer
 

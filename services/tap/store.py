@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import peewee
 from wfmonitor.v1.request_pb2 import RequestCost, RequestRecord
@@ -18,6 +19,7 @@ from bus.runtime_names import runtime_name
 from services.tap import client_store
 from services.tap.client_store import Total
 from services.tap.compare_store import CompareRow
+from services.tap.order import Order, add_columns, figures_of
 from services.tap.tables import RequestRow
 
 # Who was away longer than this many requests lists them instead.
@@ -25,10 +27,22 @@ JOURNAL_ROWS = 10_000
 # A client that asks for embeddings in a loop may not fill the disk: about 150 MB.
 MOST_RECORDS = 500_000
 _DAY_US = 86_400_000_000
-_INSERT = "INSERT OR IGNORE INTO request (id, start_us, model, e2e_ms, record) VALUES (?, ?, ?, ?, ?)"
+_NEWEST = Order()
+_INSERT = """INSERT OR IGNORE INTO request (id, start_us, model, e2e_ms, record,
+ttft_ms, tpot_ms, prompt_tokens, output_tokens, joules, outcome) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 
 _RECORD = "SELECT record FROM request WHERE id = ?"
-_REWRITE = "UPDATE request SET record = ? WHERE id = ?"
+_REWRITE = "UPDATE request SET record = ?, joules = ? WHERE id = ?"
+
+
+class Page(NamedTuple):
+    """A part of a list in its order."""
+
+    records: list[RequestRecord]
+    total: int
+    """Of the whole list."""
+    more: bool
+    """Whether there are others behind these."""
 
 
 class Store:
@@ -67,7 +81,8 @@ class Store:
         # Plain SQL: building the same by peewee takes five times as long, and the interpreter from the traffic.
         payload = record.SerializeToString()
         e2e_ms = record.e2e_ms if record.HasField("e2e_ms") else None
-        added = database.execute_sql(_INSERT, (record.id, record.start_us, record.model, e2e_ms, payload))
+        values = (record.id, record.start_us, record.model, e2e_ms, payload, *figures_of(record))
+        added = database.execute_sql(_INSERT, values)
         if not added.rowcount:
             return None
         if record.client:
@@ -95,7 +110,8 @@ class Store:
             record.joules, record.joules_attribution = cost.joules, cost.joules_attribution
         if cost.HasField("energy_mean"):
             record.energy_mean = cost.energy_mean
-        database.execute_sql(_REWRITE, (record.SerializeToString(), cost.id))
+        joules = record.joules if record.HasField("joules") else None
+        database.execute_sql(_REWRITE, (record.SerializeToString(), joules, cost.id))
         if record.client:
             client_store.add_cost(database, cost)
         return True
@@ -115,10 +131,20 @@ class Store:
         return await self.database.run(remove)
 
     async def list(
-        self, limit: int, model: str = "", *, slowest: bool = False, after_us: int = 0, before_us: int = 0
-    ) -> tuple[list[RequestRecord], int]:
-        """Return records with a start in [after_us, before_us), 0: open, and how many there are in all."""
-        query = RequestRow.select(RequestRow.record)
+        self,
+        limit: int,
+        model: str = "",
+        *,
+        order: Order = _NEWEST,
+        after_id: str = "",
+        after_us: int = 0,
+        before_us: int = 0,
+    ) -> Page:
+        """Return records with a start in [after_us, before_us), 0: open; those behind the one of `after_id`.
+
+        Raises LookupError where there is no record of that id.
+        """
+        query = RequestRow.select(RequestRow.number)
         for given, condition in (
             (model, RequestRow.model == model),
             (after_us, RequestRow.start_us >= after_us),
@@ -126,13 +152,22 @@ class Store:
         ):
             if given:
                 query = query.where(condition)
-        order = RequestRow.e2e_ms.desc(nulls="LAST") if slowest else RequestRow.start_us.desc()
 
         def read(_: peewee.SqliteDatabase) -> tuple[list[bytes], int]:
-            return [row.record for row in query.order_by(order).limit(limit)], query.count()
+            page = query
+            if after_id:
+                last = RequestRow.get_or_none(RequestRow.id == after_id)
+                if last is None:
+                    raise LookupError(after_id)
+                page = query.where(order.after(last))
+            # Numbers first: to put whole records in order would be to carry them.
+            numbers = [row.number for row in page.order_by(*order.terms()).limit(limit + 1)]
+            rows = RequestRow.select(RequestRow.number, RequestRow.record).where(RequestRow.number << numbers)
+            found = {row.number: row.record for row in rows}
+            return [found[number] for number in numbers], query.count()
 
         payloads, total = await self.database.read(read)
-        return [_record(payload) for payload in payloads], total
+        return Page([_record(payload) for payload in payloads[:limit]], total, len(payloads) > limit)
 
     async def get(self, id_: str) -> RequestRecord | None:
         """Return one record; None where there is none of this id."""
@@ -165,6 +200,7 @@ class Store:
         return self.database.read_sync(lambda _: self._journal.held(epoch, since))
 
     def _on_open(self, database: peewee.SqliteDatabase) -> None:
+        add_columns(database)
         self._journal = Journal(database, self._now_us())
         self.head = (self._journal.epoch, self._journal.head())
 

@@ -37,3 +37,10 @@ def test_last_has_a_length_of_time_or_none() -> None:
     parser = argparse.ArgumentParser()
     requests.add_arguments(parser)
     assert [parser.parse_args(words).last for words in ([], ["--last"], ["--last", "1h"])] == [None, "", "1h"]
+
+
+def test_slow_is_short_for_the_order_by_length() -> None:
+    parser = argparse.ArgumentParser()
+    requests.add_arguments(parser)
+    sorts = [parser.parse_args(words).sort for words in ([], ["--slow"], ["--sort", "e2e"], ["--sort", "joules"])]
+    assert sorts == [None, "e2e", "e2e", "joules"]

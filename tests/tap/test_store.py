@@ -11,6 +11,7 @@ from wfmonitor.v1.request_pb2 import RequestCost, RequestRecord
 
 from bus import topics
 from services.tap.compare_store import CompareStore
+from services.tap.order import Order
 from services.tap.store import Store
 
 DAY_US = 86_400_000_000
@@ -44,13 +45,13 @@ async def test_a_record_is_kept_once_and_journalled_with_it(store: Store) -> Non
 async def test_records_are_listed_newest_or_slowest_by_model_and_time(store: Store) -> None:
     await store.keep([record(1), record(3), record(2), record(4, model="other")])
 
-    async def ids(*args: int | str, **kwargs: int | bool) -> list[str]:
-        return [one.id for one in (await store.list(*args, **kwargs))[0]]  # type: ignore[arg-type]
+    async def ids(*args: int | str, **kwargs: int | Order) -> list[str]:
+        return [one.id for one in (await store.list(*args, **kwargs)).records]  # type: ignore[arg-type]
 
     assert await ids(10) == ["r1", "r2", "r3", "r4"]
-    assert await ids(2, slowest=True) == ["r4", "r3"]
+    assert await ids(2, order=Order("e2e")) == ["r4", "r3"]
     assert await ids(10, "org/model:1", after_us=NOW_US - 3 * DAY_US, before_us=NOW_US - DAY_US) == ["r2", "r3"]
-    assert (await store.list(1))[1] == 4
+    assert (await store.list(1)).total == 4
     found = await store.get("r3")
     assert found is not None
     assert found.e2e_ms == 3
@@ -59,7 +60,7 @@ async def test_records_are_listed_newest_or_slowest_by_model_and_time(store: Sto
 
 async def test_a_runtime_that_was_kept_under_an_earlier_name_is_read_under_its_present_one(store: Store) -> None:
     await store.keep([record(1, runtime="lmstudio"), record(2, runtime="ollama")])
-    assert [one.runtime for one in (await store.list(10))[0]] == ["lm-studio", "ollama"]
+    assert [one.runtime for one in (await store.list(10)).records] == ["lm-studio", "ollama"]
     one = await store.get("r1")
     assert one is not None
     assert one.runtime == "lm-studio"
@@ -71,7 +72,7 @@ async def test_a_runtime_that_was_kept_under_an_earlier_name_is_read_under_its_p
 async def test_what_is_too_old_goes_and_the_journal_stays(store: Store) -> None:
     await store.keep([record(1), record(29), record(31)])
     assert await store.trim(30.0) == 1
-    assert [one.id for one in (await store.list(10))[0]] == ["r1", "r29"]
+    assert [one.id for one in (await store.list(10)).records] == ["r1", "r29"]
     assert len(store.held(0, 0).rows) == 3
 
 

@@ -28,13 +28,21 @@ class ListRequestsRequest(_message.Message):
     ORDER_FIELD_NUMBER: _builtins.int
     BEFORE_US_FIELD_NUMBER: _builtins.int
     AFTER_US_FIELD_NUMBER: _builtins.int
+    ASCENDING_FIELD_NUMBER: _builtins.int
+    AFTER_ID_FIELD_NUMBER: _builtins.int
     limit: _builtins.int
     """0: 100"""
     model: _builtins.str
     order: _builtins.str
-    """"newest" (default), "slowest" """
+    """time (default, also "newest"), model, ttft, e2e ("slowest"), tpot, prompt, output, joules, outcome;
+    what was not measured stands last
+    """
     before_us: _builtins.int
     after_us: _builtins.int
+    ascending: _builtins.bool
+    """the least, oldest, first in the alphabet on top, in place of the greatest"""
+    after_id: _builtins.str
+    """the page behind this request, the last of the page before; empty: the first"""
     def __init__(
         self,
         *,
@@ -43,10 +51,12 @@ class ListRequestsRequest(_message.Message):
         order: _builtins.str = ...,
         before_us: _builtins.int = ...,
         after_us: _builtins.int = ...,
+        ascending: _builtins.bool = ...,
+        after_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_us", b"after_us", "before_us", b"before_us", "limit", b"limit", "model", b"model", "order", b"order"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_id", b"after_id", "after_us", b"after_us", "ascending", b"ascending", "before_us", b"before_us", "limit", b"limit", "model", b"model", "order", b"order"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -59,10 +69,14 @@ class ListRequestsResponse(_message.Message):
     REQUESTS_FIELD_NUMBER: _builtins.int
     TOTAL_FIELD_NUMBER: _builtins.int
     TERMS_FIELD_NUMBER: _builtins.int
+    MORE_FIELD_NUMBER: _builtins.int
     total: _builtins.int
+    """of all pages"""
+    more: _builtins.bool
+    """whether another page follows"""
     @_builtins.property
     def requests(self) -> _containers.RepeatedCompositeFieldContainer[_request_pb2.RequestRecord]:
-        """those under way first, without e2e_ms"""
+        """on the first page those under way first, without e2e_ms"""
 
     @_builtins.property
     def terms(self) -> Global___Terms: ...
@@ -72,10 +86,11 @@ class ListRequestsResponse(_message.Message):
         requests: _abc.Iterable[_request_pb2.RequestRecord] | None = ...,
         total: _builtins.int = ...,
         terms: Global___Terms | None = ...,
+        more: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["terms", b"terms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["requests", b"requests", "terms", b"terms", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["more", b"more", "requests", b"requests", "terms", b"terms", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,7 +1,8 @@
-"""What was asked of models and how it went: the newest requests, the slowest, or one in full.
+"""What was asked of models and how it went: the newest requests, those in another order, or one in full.
 
 wfmon requests                  those under way, then the newest
 wfmon requests --slow --last 1h the slowest of the last hour
+wfmon requests --sort joules    in the order of any column; --reverse turns it, --after ID goes on with the next page
 wfmon requests ID               one request, with its waterfall, and what the machine did meanwhile
 wfmon requests --last           the last one that ended, in full
 wfmon requests --by client      totals by client, where you agreed to record clients
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 _TIMEOUT_S = 20.0
 _THE_LAST = ""
 _WIDTH = 48
+SORTS = ("time", "model", "ttft", "tpot", "e2e", "prompt", "output", "joules", "outcome")
+_BY_ALPHABET = ("model", "outcome")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +40,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("words", nargs="*", metavar="ID", help="one request in full; or: name-client HASH NAME")
     parser.add_argument("--by", choices=["client"], help="totals by client in place of requests")
     parser.add_argument("-n", "--rows", type=int, default=20, metavar="N", help="how many (default 20)")
-    parser.add_argument("--slow", action="store_true", help="the slowest instead of the newest")
+    parser.add_argument(
+        "--sort",
+        choices=SORTS,
+        metavar="COLUMN",
+        help=f"in the order of {', '.join(SORTS)}: the greatest first, names by the alphabet (default: time)",
+    )
+    parser.add_argument("--slow", action="store_const", const="e2e", dest="sort", help="short for --sort e2e")
+    parser.add_argument("--reverse", action="store_true", help="the other way round: the least, the oldest first")
+    parser.add_argument(
+        "--after", default="", metavar="ID", help="go on after this request, the last of the page before"
+    )
     parser.add_argument("--model", default="", metavar="NAME", help="of this model only")
     parser.add_argument(
         "--last",
@@ -66,6 +79,7 @@ def run(args: argparse.Namespace, home: Home) -> int:
     if len(args.words) > 1 and args.words[0] != "name-client":
         raise CliError(f"one request at a time, not {len(args.words)}", USAGE)
     after_us = time.time_ns() // 1000 - round(last_s * 1e6) if last_s else 0
+    sort, more = args.sort or "time", False
     with door(home) as channel:
         stub = RequestsServiceStub(channel)
         if args.by or args.words[:1] == ["name-client"]:
@@ -78,11 +92,13 @@ def run(args: argparse.Namespace, home: Home) -> int:
             asked = pb.ListRequestsRequest(
                 limit=max(1, min(args.rows, 1000)),
                 model=args.model,
-                order="slowest" if args.slow else "newest",
+                order=sort,
+                ascending=(sort in _BY_ALPHABET) is not args.reverse,
+                after_id=args.after,
                 after_us=after_us,
             )
             answer = stub.ListRequests(asked, timeout=_TIMEOUT_S)
-            found, terms = list(answer.requests), answer.terms
+            found, terms, more = list(answer.requests), answer.terms, answer.more
         company = request_company.lines(channel, found[0]) if one and not args.json else []
     if args.json:
         for record in found:
@@ -95,6 +111,8 @@ def run(args: argparse.Namespace, home: Home) -> int:
         print(table([_HEAD, *(line(record, terms) for record in found)]))
         if foot := goodput(found, terms):
             print(f"\n{foot}")
+        if more:
+            print(f"\n{answer.total} in all; those behind these: add --after {found[-1].id}")
     else:
         print("No requests yet. Lead a client through the tap: wfmon tap setup")
     return OK
