@@ -106,6 +106,7 @@ async def gateway(ctx: ServiceContext) -> AsyncIterator[None]:
             "http_slow_closed_total": slow.closed_total,
             "ws_rejected_total": ws.rejected_total,
             "ingest_events_total": ingest.events_total,
+            "ui_impossible_total": ingest.ui_impossible_total,
             "sdk_bursts_total": tokens.bursts_total,
             "sdk_requests_total": tokens.requests_total,
             "sdk_dropped_total": tokens.dropped_total,

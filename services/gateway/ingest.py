@@ -3,15 +3,15 @@
 Pure: bytes and the time go in, rows come out, or a `Refusal` that names the field at fault.
 """
 
-import math
 import re
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from bus.catalogue import Catalogue, Metric, UnknownMetric
+from bus.catalogue import Catalogue, UnknownMetric
 from bus.series import Series
+from services.gateway.possible import why_impossible
 from services.gateway.refusal import Refusal
 
 MAX_EVENTS = 1000
@@ -75,6 +75,8 @@ def read_events(body: bytes, catalogue: Catalogue, now_us: int) -> list[Row]:
         raise _wrong(where.strip("`") or "event", f"{message}.", _SHAPE) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _wrong("body", f"it is no JSON: {error}.", _SHAPE) from error
+    except RecursionError:
+        raise _wrong("fields", "lists or objects stand in one another too deep.", _A_NUMBER) from None
     if isinstance(decoded, _Event):
         return [_row(decoded, "", catalogue, now_us)]
     if len(decoded) > MAX_EVENTS:
@@ -86,6 +88,7 @@ _SHAPE = (
     'Send {"ts": ms, "source": "model:NAME", "kind": "performance", "fields": {"tps": 18.4}, '
     '"window": "1s", "ver": "1.0"}.'
 )
+_A_NUMBER = "Send what was measured as a number, or null where it is absent."
 
 
 def _wrong(field: str, why: str, mend: str) -> Refusal:
@@ -111,27 +114,29 @@ def _row(event: _Event, at: str, catalogue: Catalogue, now_us: int) -> Row:
         series, factor = _series(class_, event.source, name, where, catalogue)
         if value is None:
             continue
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise _wrong(where, f"{value!r} is no finite number.", "Send a number, or null where it is absent.")
         if series in values:
             raise _wrong(where, f"{series.metric} stands twice, under two spellings.", "Send it once.")
-        values[series] = _possible(float(value) * factor, catalogue.get(series.metric), where)
+        values[series] = _number(value, where) * factor
+        if why := why_impossible(values[series], catalogue.get(series.metric)):
+            raise _wrong(where, why, _A_NUMBER)
     return Row(event.source, time_us, values)
 
 
-def _possible(value: float, metric: Metric | None, where: str) -> float:
-    """The value, where its metric can be that; of a custom one (None) nobody knows the range."""
-    if metric is None:
-        return value
-    least, most = metric.range
-    if least <= value <= most:
-        return value
-    bounds = [f"at least {least:g}"] * math.isfinite(least) + [f"at most {most:g}"] * math.isfinite(most)
-    raise _wrong(
-        where,
-        f"{value:g} {metric.unit} is outside what {metric.name} can be: {' and '.join(bounds)}.",
-        "Send what was measured, or null where it is absent.",
-    )
+def _number(value: Any, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _wrong(where, f"{_short(value)} is no number.", _A_NUMBER)
+    try:
+        return float(value)
+    except OverflowError:  # JSON bounds no integer
+        raise _wrong(where, f"{_short(value)} is larger than a 64-bit float.", _A_NUMBER) from None
+
+
+def _short(value: Any) -> str:
+    """A value for a message: what is long is cut, what is nested is named."""
+    if isinstance(value, list | dict):
+        return "a list" if isinstance(value, list) else "an object"
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}…"
 
 
 def _one_of(first: T | None, second: T | None, name: str, other: str) -> T:
@@ -144,13 +149,12 @@ def _one_of(first: T | None, second: T | None, name: str, other: str) -> T:
 
 
 def _time_us(ts: float, where: str, now_us: int) -> int:
-    if not math.isfinite(ts) or ts <= 0:
+    ahead_s = (ts * 1000 - now_us) / 1e6
+    if ahead_s > MAX_AHEAD_US / 1e6:
+        raise _wrong(where, f"it lies {ahead_s:.6g} s ahead of this machine's clock.", "Send milliseconds since 1970.")
+    if ts * 1000 < 1:
         raise _wrong(where, f"{ts!r} is no time.", "Send milliseconds since 1970.")
-    time_us = round(ts * 1000)
-    if time_us - now_us > MAX_AHEAD_US:
-        ahead_s = (time_us - now_us) / 1e6
-        raise _wrong(where, f"it lies {ahead_s:.0f} s ahead of this machine's clock.", "Send milliseconds since 1970.")
-    return time_us
+    return round(ts * 1000)
 
 
 def _class_of(source: str, where: str) -> str:

@@ -11,6 +11,7 @@ from services.gateway.metrics_api import json_response
 from services.gateway.middleware import read_body
 from services.gateway.own_tables import OwnTables
 from services.gateway.params import Params
+from services.gateway.possible import why_impossible
 from services.gateway.refusal import Refusal, must_be_on
 
 PAGE_SOURCE = "ui:dashboard"
@@ -24,6 +25,7 @@ class IngestApi:
         self._catalogue = catalogue
         self._settings = settings
         self.events_total = 0
+        self.ui_impossible_total = 0
 
     def routes(self) -> list[web.RouteDef]:
         """The address answered here."""
@@ -45,12 +47,19 @@ class IngestApi:
         return json_response({"accepted": len(rows)})
 
     def on_ui(self, values: dict[str, float | None]) -> None:
-        """What a page measured of itself: catalogue names, with or without `ui.`; raises Refusal 1008 for others."""
+        """What a page measured of itself: catalogue names, with or without `ui.`; raises Refusal 1008 for others.
+
+        A figure that its metric cannot be is left out and counted: a lag below 0, say, of two clocks that were set.
+        """
         row: dict[Series, float] = {}
         for name, value in values.items():
             metric = f"ui.{name.removeprefix('ui.')}"
             if metric not in self._catalogue:
                 raise Refusal(1008, f"ui.{name[:40]}", "is not in the catalogue;", "see /api/v1/describe")
-            if value is not None:
-                row[Series(metric, PAGE_SOURCE)] = value
+            if value is None:
+                continue
+            if why_impossible(value, self._catalogue[metric]):
+                self.ui_impossible_total += 1
+                continue
+            row[Series(metric, PAGE_SOURCE)] = value
         self._tables.write(PAGE_SOURCE, wall_us(), boot_us(), row)

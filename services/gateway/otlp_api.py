@@ -27,7 +27,8 @@ from services.gateway.door import (
 from services.gateway.ingest import Row
 from services.gateway.middleware import knock_of
 from services.gateway.otlp import wire
-from services.gateway.otlp.receiver import Receiver, Rejected
+from services.gateway.otlp.receiver import Receiver
+from services.gateway.otlp.rejected import Rejected
 from services.gateway.otlp.wire import Refused
 from services.gateway.own_tables import OwnTables
 from services.gateway.rates import Bucket

@@ -142,6 +142,13 @@ def test_null_is_absent() -> None:
         ({"fields": {"tps[core=1]": 1}}, "fields.tps[core=1]"),
         ({"fields": {"<script>": 1}}, "fields.<script>"),
         ({"fields": {f"x{number}": 1 for number in range(129)}}, "fields"),
+        ({"fields": {"tps": 10**400}}, "fields.tps"),
+        ({"fields": {"vram_mb": -(10**400)}}, "fields.vram_mb"),
+        ({"source": "custom:x", "fields": {"level": 10**400}}, "fields.level"),
+        ({"fields": {"vram_mb": 1e308}}, "fields.vram_mb"),  # infinite once it is bytes
+        ({"ts": 1e308}, "ts"),
+        ({"ts": -1e308}, "ts"),
+        ({"ts": 1e-320}, "ts"),
         ({"window": "fast"}, "window"),
         ({"window": "10"}, "window"),
         ({"ver": "2.0"}, "ver"),
@@ -180,6 +187,20 @@ def test_an_impossible_value_says_what_would_be_possible() -> None:
 def test_the_event_of_a_list_is_named_by_its_number() -> None:
     wrong = {**SPEC_EVENT, "fields": {"tpz": 1}}
     assert refusal_of(json.dumps([SPEC_EVENT, wrong]).encode()).what == "[1].fields.tpz"
+
+
+def test_a_long_value_is_not_repeated_whole() -> None:
+    for long in ("x" * 10_000, 10**4000, [0] * 10_000, {"a": "x" * 10_000}):
+        assert len(refusal_of({**SPEC_EVENT, "fields": {"tps": long}}).why) < 150
+
+
+def test_values_nested_too_deep_are_refused() -> None:
+    body = (
+        json.dumps({**SPEC_EVENT, "fields": {"tps": 0}})
+        .encode()
+        .replace(b": 0}", b": " + b"[" * 5000 + b"]" * 5000 + b"}")
+    )
+    assert refusal_of(body).what == "fields"
 
 
 @pytest.mark.parametrize(

@@ -161,6 +161,22 @@ async def test_what_a_page_measures_of_itself_becomes_a_series(page: Page) -> No
     await ws.close()
 
 
+async def test_a_figure_of_a_page_that_cannot_be_is_left_out_and_the_page_stays(page: Page) -> None:
+    ws = await page.socket()
+    await ws.send_str('{"ui": {"fps": 58.5, "jank_ratio": 1.5, "visual_lag_ms": -3}}')
+
+    async def newest() -> dict[str, float]:
+        found = (await page.read("/api/v1/series?class=ui"))["series"]
+        return {one["key"]["metric"]: one["newest"] for one in found}
+
+    async with asyncio.timeout(WAIT_S):
+        while (await newest()).get("ui.fps") != 58.5:
+            await frame_of(ws)
+    assert (await newest()).get("ui.jank_ratio") != 1.5
+    assert (await newest()).get("ui.visual_lag_ms") != -3
+    await ws.close()
+
+
 async def test_the_fallback_sends_the_same_frames_as_json(page: Page) -> None:
     async with page.http.get(page.stack.url(f"/sse?ticket={await page.ticket()}")) as stream:
         assert stream.headers["Content-Type"].startswith("text/event-stream")

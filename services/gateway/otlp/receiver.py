@@ -7,23 +7,25 @@ threads at once.
 from __future__ import annotations
 
 import math
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
+from bus.catalogue import Metric, catalogue
 from bus.resolution import digits_of, told
 from bus.series import Series
 from services.gateway.ingest import MAX_AHEAD_US, Row
 from services.gateway.otlp import genai, machine
 from services.gateway.otlp.distribution import Distribution, mean, quantile, together
 from services.gateway.otlp.points import Form, Identity, Point, Unfit, points_of
+from services.gateway.otlp.rejected import Rejected
 from services.gateway.otlp.shapes import As, Rule, canonical, label
 from services.gateway.otlp.streams import Growth, Streams
 from services.gateway.otlp.units import factor
 from services.gateway.otlp.wire import Refused
+from services.gateway.possible import why_impossible
 
 RULES: Mapping[str, tuple[Rule, ...]] = {**genai.RULES, **machine.RULES}
 # A Collector sends 8,192 at once where nobody tells it otherwise; 10,000 are 0.3 s of CPU, as JSON 0.9 s.
@@ -31,7 +33,8 @@ MAX_POINTS = 10_000
 MAX_SENDERS = 256
 MAX_SERIES_OF_A_SENDER = 512
 MAX_SOURCES = 100
-_LONGEST_MESSAGE = 1000
+# CPU time grows in steps of 10 ms; over an interval of a second, with a late reading, a full core shows some % more.
+_CLOCKS_DIFFER = 1.05
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 _FITTING = {
     As.LEVEL: (Form.LEVEL, Form.SUM),
@@ -40,32 +43,6 @@ _FITTING = {
     As.COUNT: (Form.TIMES,),
     As.TIMES: (Form.TIMES,),
 }
-
-
-@dataclass(slots=True)
-class Rejected:
-    """Points that were not taken, by the name of their metric and why."""
-
-    reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
-
-    def add(self, name: str, why: str, count: int = 1) -> None:
-        """Counts points."""
-        self.reasons[name, why] += count
-
-    @property
-    def points(self) -> int:
-        """How many."""
-        return self.reasons.total()
-
-    def message(self) -> str:
-        """For a person: the names and reasons that weigh most, as many as fit; "" where all were taken."""
-        text = ""
-        for (name, why), count in self.reasons.most_common():
-            part = f"{label(name)} ({count}): {why}"
-            if len(text) + len(part) > _LONGEST_MESSAGE:
-                return f"{text}; and more"
-            text = f"{text}; {part}" if text else part
-        return text
 
 
 class Taken(NamedTuple):
@@ -136,11 +113,47 @@ class Receiver:
                 return grown
             growth = grown
         time_us = (point.time_us or now_us) // 1000 * 1000
-        for series, rule, scale in targets:
-            kept = sums.setdefault((series.source, time_us), {}).setdefault((series, rule.how, rule.rest), _Sum())
-            if why := self._add(kept, series, rule, scale, point, growth):
+        kept = [
+            sums.setdefault((series.source, time_us), {}).setdefault((series, rule.how, rule.rest), _Sum())
+            for series, rule, _ in targets
+        ]
+        # Judged before the first of them is added: a point is taken whole or not at all.
+        for one, (series, rule, scale) in zip(kept, targets, strict=True):
+            if why := self._fault(one, series, rule, scale, point, growth):
                 return why
+        for one, (series, rule, scale) in zip(kept, targets, strict=True):
+            self._add(one, series, rule, scale, point, growth)
         return ""
+
+    def _fault(self, kept: _Sum, series: Series, rule: Rule, scale: float, point: Point, growth: Growth | None) -> str:
+        """Why the point cannot be told as this series; "" where it can."""
+        metric = catalogue()[series.metric]
+        if rule.how is As.LEVEL:
+            assert isinstance(point.value, float)  # noqa: S101 - targets_of lets no other through
+            return why_impossible(told(point.value * scale, digits_of(series)), metric)
+        assert growth is not None  # noqa: S101 - made for all but levels
+        amount = growth.amount
+        if amount is None:
+            return ""
+        if rule.how is As.TIMES:
+            if isinstance(amount, float):
+                return ""
+            if kept.times is not None and (together(kept.times, amount) is None or kept.scale != scale):
+                return "its buckets differ from those of another stream of this model"
+            lowest = (mean(amount), quantile(amount.steps(), min(QUANTILES.values())).value)
+            return next(
+                (why for low in lowest if not math.isnan(low) and (why := why_impossible(low * scale, metric))), ""
+            )
+        grown = _sum(amount, counts=rule.how is As.COUNT)
+        if rule.how is As.RATE:
+            rate = kept.rate + grown * scale / growth.seconds
+            # NaN: a distribution without a sum, or a time that is not known. It tells no rate, and is no fault.
+            return "" if math.isnan(rate) else why_impossible(_share(rate, metric), metric)
+        if not math.isfinite(grown):
+            return "it tells no sum"
+        return why_impossible(grown * scale, metric) or why_impossible(
+            self._totals.get(series, 0.0) + grown * scale, metric
+        )
 
     def _admit(self, sender: Identity, series: Series) -> str:
         known = self._senders.setdefault(sender, set())
@@ -158,29 +171,23 @@ class Receiver:
         known.add(series)
         return ""
 
-    def _add(self, kept: _Sum, series: Series, rule: Rule, scale: float, point: Point, growth: Growth | None) -> str:
+    def _add(self, kept: _Sum, series: Series, rule: Rule, scale: float, point: Point, growth: Growth | None) -> None:
         if rule.how is As.LEVEL:
             assert isinstance(point.value, float)  # noqa: S101 - targets_of lets no other through
             kept.level = point.value * scale
-            return ""
+            return
         assert growth is not None  # noqa: S101 - made for all but levels
         amount = growth.amount
         if rule.how in (As.TOTAL, As.COUNT):
             grown = 0.0 if amount is None else _sum(amount, counts=rule.how is As.COUNT)
-            if not math.isfinite(grown):
-                return "it tells no sum"
             self._totals[series] = kept.total = self._totals.get(series, 0.0) + grown * scale
         elif amount is None:
-            return ""
+            return
         elif rule.how is As.RATE:
             if math.isfinite(rate := _sum(amount, counts=False) * scale / growth.seconds):
                 kept.rate, kept.rated = kept.rate + rate, True
         elif not isinstance(amount, float):
-            whole = amount if kept.times is None else together(kept.times, amount)
-            if whole is None or (kept.times is not None and kept.scale != scale):
-                return "its buckets differ from those of another stream of this model"
-            kept.times, kept.scale = whole, scale
-        return ""
+            kept.times, kept.scale = amount if kept.times is None else together(kept.times, amount), scale
 
     def _values(self, found: Mapping[tuple[Series, As, bool], _Sum]) -> dict[Series, float]:
         values: dict[Series, float] = {}
@@ -192,11 +199,9 @@ class Receiver:
             if how in (As.TOTAL, As.COUNT) and kept.total is not None:
                 value = kept.total
             elif how is As.RATE:
-                value = kept.rate if kept.rated else math.nan
-            if rest:
-                value = max(0.0, 100.0 - value)
+                value = _share(kept.rate, catalogue()[series.metric]) if kept.rated else math.nan
             if math.isfinite(value):
-                values[series] = told(value, digits_of(series))
+                values[series] = told(100.0 - value if rest else value, digits_of(series))
         return values
 
     def _of_times(self, series: Series, kept: _Sum) -> Iterator[tuple[Series, float]]:
@@ -251,6 +256,12 @@ def _unique(rules: list[Rule]) -> list[Rule]:
     if rules[0].metric.startswith("gpu."):
         return [rule for rule in rules if rule.metric.startswith("gpu.")]
     return rules
+
+
+def _share(rate: float, metric: Metric) -> float:
+    """The rate; one that lies above the most by no more than two clocks differ in an interval is the most."""
+    most = metric.range[1]
+    return most if most < rate <= most * _CLOCKS_DIFFER else rate
 
 
 def _sum(amount: float | Distribution, *, counts: bool) -> float:

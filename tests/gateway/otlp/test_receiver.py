@@ -6,12 +6,13 @@ import math
 
 import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
-from opentelemetry.proto.metrics.v1.metrics_pb2 import ExponentialHistogramDataPoint
+from opentelemetry.proto.metrics.v1.metrics_pb2 import ExponentialHistogramDataPoint, Metric
 
 from bus.catalogue import catalogue
 from bus.series import Series
 from services.gateway.otlp import genai, machine
-from services.gateway.otlp.receiver import MAX_POINTS, MAX_SERIES_OF_A_SENDER, RULES, Receiver, Rejected
+from services.gateway.otlp.receiver import MAX_POINTS, MAX_SERIES_OF_A_SENDER, RULES, Receiver
+from services.gateway.otlp.rejected import Rejected
 from services.gateway.otlp.wire import Refused
 from tests.gateway.otlp.messages import CHAT, NOW_US, exponential, gauge, histogram, number, request, total
 
@@ -241,3 +242,52 @@ def test_more_points_than_are_taken_at_once_are_refused_whole() -> None:
     points = [number(1.0)] * (MAX_POINTS + 1)
     with pytest.raises(Refused, match="10000"):
         listening().take(request(gauge("system.uptime", "s", *points)), NOW_US)
+
+
+IMPOSSIBLE = [
+    ("gpu.util_percent", gauge("hw.gpu.utilization", "1", number(1.5, hw__id="0"))),
+    ("gpu.mem_used_bytes", gauge("hw.gpu.memory.usage", "By", number(-1.0, hw__id="0"))),
+    ("system.cpu.percent", gauge("system.cpu.utilization", "1", number(1.5, cpu__mode="idle"))),
+    ("model.prompt_tokens_total",
+     total("gen_ai.usage.input_tokens", "1", number(-7.0, start_us=NOW_US - S, gen_ai__request__model="m"),
+           delta=True)),
+    ("system.net.rx_bytes_s",
+     total("system.network.io", "By", number(-7.0, start_us=NOW_US - S, network__io__direction="receive",
+                                             network__interface__name="lo"), delta=True)),
+    ("system.cpu.core_state_percent",
+     total("system.cpu.time", "s", number(3.0, start_us=NOW_US - S, cpu__logical_number=1, cpu__mode="user"),
+           delta=True)),
+    ("model.e2e_ms",
+     histogram("gen_ai.client.operation.duration", "s", [-0.5], CHAT, start_us=NOW_US - S, bounds=(-1.0, -0.1, 1.0))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("metric", "told"), IMPOSSIBLE, ids=[metric for metric, _ in IMPOSSIBLE])
+def test_a_value_outside_its_metrics_range_is_rejected_whole_and_says_what_is_possible(
+    metric: str, told: Metric
+) -> None:
+    receiver = listening()
+    values, rejected = taken(receiver, request(told))
+    assert not values
+    assert rejected.points == 1
+    assert f"is outside what {metric} can be: at least 0" in rejected.message()
+
+
+def test_a_value_that_no_unit_of_ours_can_hold_is_rejected() -> None:
+    values, rejected = taken(listening(), request(gauge("hw.gpu.memory.usage", "GiBy", number(1e308, hw__id="0"))))
+    assert not values
+    assert "in bytes it is no finite number" in rejected.message()
+
+
+def test_a_full_core_whose_clocks_differ_by_a_little_is_a_full_core() -> None:
+    told = number(1.01, start_us=NOW_US - S, cpu__logical_number=1, cpu__mode="user")
+    values, rejected = taken(listening(), request(total("system.cpu.time", "s", told, delta=True)))
+    assert not rejected.points
+    assert list(values.values()) == [100.0]
+
+
+def test_idle_time_of_which_nothing_is_known_yet_tells_no_busy_core() -> None:
+    told = number(5000.0, start_us=NOW_US - 7200 * S, cpu__logical_number=1, cpu__mode="idle")
+    values, rejected = taken(listening(), request(total("system.cpu.time", "s", told)))
+    assert not rejected.points
+    assert not values
