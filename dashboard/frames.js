@@ -52,7 +52,6 @@ export class FrameMeter extends EventTarget {
         this.intervals_ms = [];
         /** @type {number[]} */
         this.lags_ms = [];
-        this.fidelity = NaN;
         this.slots = 0;
         this.dropped = 0;
         this.figures = {fps: NaN, work_p95_ms: NaN, interval_ms: NaN, lag_ms: NaN};
@@ -62,7 +61,7 @@ export class FrameMeter extends EventTarget {
         this.second_ms = NaN;
         this.began_ms = 0;
         this.input = observeInput();
-        /** Of the energy band: what it drew over what was computed; NaN while it draws nothing. */
+        /** Of the energy band in this second: what it drew over what was computed; NaN: it drew nothing. */
         this.fidelity = NaN;
         /** Frames of the energy band in this second. @type {{work_ms: number[], slots: number, dropped: number}} */
         this.band = {work_ms: [], slots: 0, dropped: 0};
@@ -130,6 +129,7 @@ export class FrameMeter extends EventTarget {
         this.intervals_ms = [];
         this.lags_ms = [];
         this.slots = this.dropped = 0;
+        this.fidelity = NaN;
         this.band = {work_ms: [], slots: 0, dropped: 0};
         this.second_ms = now_ms;
         this.bridge.take({type: 'second'});

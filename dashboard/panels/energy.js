@@ -22,6 +22,9 @@ const ANNOUNCE_MS = 3000, ANNOUNCE_E = 0.2;
 /** @param {number} per tokens a dot stands for */
 function dotWords(per) { return per > 1 ? `1 dot = ${per} tokens, height: entropy` : 'dot: a token, height: entropy'; }
 
+/** How much of all models' energy the lanes show; '' while they show none. @param {number} fidelity */
+function shareWords(fidelity) { return fidelity === fidelity ? `${(100 * fidelity).toFixed(0)} % of all drawn` : ''; }
+
 function readInk() {
     const style = getComputedStyle(document.documentElement);
     const value = (/** @type {string} */ name) => style.getPropertyValue(name).trim();
@@ -67,7 +70,9 @@ export default {
         /** @type {Map<string, number>} */
         const announcedE = new Map();
         const label = () => {
-            if (figures) attribute(canvas, 'aria-label', `Energy. ${figures.lanes.map((lane) => laneSentence(lane, context)).join(' ') || 'No model has answered yet.'}`);
+            if (!figures) return;
+            const {lanes, more: hidden, fidelity} = figures, share = shareWords(fidelity);
+            attribute(canvas, 'aria-label', ['Energy.', ...lanes.map((lane) => laneSentence(lane, context)), lanes.length ? '' : 'No model has answered yet.', hidden ? `${hidden} more without a lane${share && `: ${share}`}.` : ''].filter(Boolean).join(' '));
         };
         /** Changes of E that matter, politely, one in three seconds at most. */
         const announce = () => {
@@ -116,12 +121,12 @@ export default {
  * same, marks of pairs where there are any, and the level of detail where it is not the full one.
  * @param {HTMLElement} legend @param {EnergyFigures} figures @param {Context} context
  */
-function tellLegend(legend, {lanes, per_dot, level, joined, still}, context) {
+function tellLegend(legend, {lanes, more, fidelity, per_dot, level, joined, still}, context) {
     const item = (/** @type {string} */ kind) => /** @type {HTMLElement} */ (legend.querySelector(`.${kind}`)?.closest('li'));
     text(/** @type {Element} */ (item('dots').lastElementChild), dotWords(per_dot));
     const stalls = new Set(lanes.map(({stall_limit_ms}) => stall_limit_ms)), profiles = new Set(lanes.map(({model}) => profileOf(model, context).name));
     text(/** @type {Element} */ (item('hollow').lastElementChild), stalls.size === 1 ? `stall > ${[...stalls][0].toFixed(0)} ms` : 'a stall');
-    text(/** @type {Element} */ (item('glow').lastElementChild), profiles.size === 1 && [...profiles][0] ? `glow: E, ${[...profiles][0]}` : 'glow: E');
+    text(/** @type {Element} */ (item('glow').lastElementChild), ['glow: E', profiles.size === 1 ? [...profiles][0] : '', more ? shareWords(fidelity) : ''].filter(Boolean).join(', '));
     hide(item('in-step'), !joined);
     hide(item('opposed'), !joined);
     legend.classList.toggle('still', still);

@@ -187,10 +187,10 @@ export class Lane {
         this.end = kept;
     }
 
-    /** Whether anything of it lies in the last ten seconds, or goes on. @param {number} now_us @param {number} span_us */
+    /** Whether a token or a wait of it lies in the last `span_us`, or goes on. @param {number} now_us @param {number} span_us */
     moves(now_us, span_us) {
         if (this.open || this.waiting) return true;
-        const newest_us = Math.max(this.last_us || 0, this.charges.at(-1)?.to_us || 0);
-        return now_us - newest_us <= span_us;
+        const since_us = now_us - span_us;
+        return this.last_us >= since_us || this.charges.some(({to_us}) => to_us >= since_us);
     }
 }

@@ -184,6 +184,21 @@ export function glow(rows, now_us, box, step = LEAST_GLOW) {
     return spans.map((span) => ({x: x(span.from_us), width: x(span.to_us) - x(span.from_us), energy: span.sum / (span.to_us - span.from_us)}));
 }
 
+/** Whether a glow is in view. @param {Rows|null} rows @param {number} now_us */
+function glows(rows, now_us) {
+    if (!rows) return false;
+    const {times, values, start, end, period_us} = rows;
+    let next_us = Infinity;
+    for (let row = end - 1; row >= start && Math.min(next_us, times[row] + 3 * period_us) > now_us - SPAN_US; row--) {
+        if (values[row] > LEAST_GLOW) return true;
+        next_us = times[row];
+    }
+    return false;
+}
+
+/** Whether anything of a lane is in view, or goes on: its tokens and waits, or the E that outlasts them. @param {Lane} lane @param {Rows|null} rows @param {number} now_us */
+export const inView = (lane, rows, now_us) => lane.moves(now_us, SPAN_US) || glows(rows, now_us);
+
 /** ∫ E dt as the rows say it, each held until the next, s at full energy. @param {Rows|null} rows @param {number} from_us @param {number} to_us */
 export function energyTold(rows, from_us, to_us) {
     if (!rows) return 0;

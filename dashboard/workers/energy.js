@@ -7,10 +7,11 @@ import {SlotCounter, quantile} from '../slots.js';
 import {Lane} from './energy-lane.js';
 import {drawRipple, drawStill} from './energy-notes.js';
 import {DETAIL, Painter} from './energy-paint.js';
-import {SPAN_US, boxes, energyAt, energyTold, pairs, tokensPerDot, xOf} from './energy-shapes.js';
+import {SPAN_US, boxes, energyAt, inView, pairs, tokensPerDot, xOf} from './energy-shapes.js';
 import {evidenceAt} from './energy-evidence.js';
 import {ModelRows} from './energy-rows.js';
 import {lastMinute} from './energy-table.js';
+import {fidelity, laneFigures} from './energy-told.js';
 
 /** @typedef {import('../types').LiveFrame} LiveFrame */
 /** @typedef {import('./energy-shapes.js').Rows} Rows */
@@ -182,8 +183,13 @@ export class Energy {
         for (const lane of lanes) this.measureBy(lane);
         this.fresh_us = [];
         this.tell(performance.now());
-        if (this.stopped_us !== this.stopped_us && lanes.some((lane) => lane.moves(now_us, SPAN_US + 2e6))) this.draw();
+        if (this.moving(lanes, now_us)) this.draw();
     };
+
+    /** Whether a later picture is another one: something is in view, and the clock runs. @param {Lane[]} lanes @param {number} now_us */
+    moving(lanes, now_us) {
+        return this.stopped_us !== this.stopped_us && lanes.some((lane) => inView(lane, this.rows(lane, 'model.energy'), now_us));
+    }
 
     /** @type {FrameRequestCallback} */
     frame = (frame_ms) => {
@@ -192,14 +198,15 @@ export class Energy {
         if (!painter || painter.width < 2) return;
         const now_us = this.now_us, now_ms = performance.now();
         const lanes = this.shown;
-        const moving = this.stopped_us !== this.stopped_us && lanes.some((lane) => lane.moves(now_us, SPAN_US + 2e6));
+        const moving = this.moving(lanes, now_us), telling = now_ms - this.told_ms >= TELL_MS || !moving;
         if (this.still && now_ms - this.drawn_ms < STILL_MS && this.drawn_ms) return this.rest(STILL_MS - (now_ms - this.drawn_ms));
-        if (now_ms - this.told_ms >= TELL_MS) for (const lane of lanes) this.measureBy(lane);
+        if (telling) for (const lane of lanes) this.measureBy(lane);
         const areas = boxes(lanes.length, painter.width, painter.height);
         const shown = lanes.map((lane, at) => ({lane, rows: this.rows(lane, 'model.energy'), box: areas[at]}));
         painter.begin();
+        let drawn_s = NaN;
         if (this.still) drawStill(painter, shown.map(({lane, rows, box}) => ({box, tps: lane.rateNow(now_us), energy: energyAt(rows, now_us), state: lane.state(now_us)})));
-        else this.drawMoving(painter, shown, now_us);
+        else drawn_s = this.drawMoving(painter, shown, now_us);
         this.drawn_ms = now_ms;
         for (const time_us of this.fresh_us) {
             const lag_ms = (this.clock_us() - time_us) / 1000;
@@ -207,25 +214,27 @@ export class Energy {
         }
         this.fresh_us = [];
         this.count(frame_ms, performance.now() - now_ms);
-        if (now_ms - this.told_ms >= TELL_MS || !moving) this.tell(now_ms);
+        if (telling) {
+            this.fidelity = fidelity(drawn_s, [...this.lanes.values()].map((lane) => this.rows(lane, 'model.energy')), now_us);
+            this.tell(now_ms);
+        }
         this.frame_ms = moving && !this.still ? frame_ms : NaN;
         if (!moving) return;
         if (this.still) this.rest(STILL_MS);
         else this.draw();
     };
 
-    /** @param {Painter} painter @param {{lane: Lane, rows: Rows|null, box: import('./energy-shapes.js').Box}[]} shown @param {number} now_us */
+    /** @param {Painter} painter @param {{lane: Lane, rows: Rows|null, box: import('./energy-shapes.js').Box}[]} shown @param {number} now_us @returns {number} the energy that was drawn, s at full energy */
     drawMoving(painter, shown, now_us) {
         const tokens = shown.reduce((sum, {lane}) => sum + lane.end - lane.after(now_us - SPAN_US), 0);
         this.per_dot = painter.per_dot = tokensPerDot(tokens, painter.detail.dots, this.per_dot);
         painter.axis();
-        const drawn = painter.lanes(shown, now_us);
+        const drawn_s = painter.lanes(shown, now_us);
         const told = shown.map(({lane}) => energyAt(this.rows(lane, 'model.interference'), now_us));
         const joined = pairs(told);
         for (const {one, other, r} of joined) drawRipple(painter, shown[one].box, shown[other].box, r);
         this.joined = joined.length > 0;
-        const computed = shown.reduce((sum, {rows}) => sum + energyTold(rows, now_us - SPAN_US, now_us), 0);
-        this.fidelity = computed > 0.05 ? drawn / computed : NaN;
+        return drawn_s;
     }
 
     /** What a frame cost, and the slots since the one before where both moved. @param {number} frame_ms @param {number} work_ms */
@@ -253,16 +262,11 @@ export class Energy {
         const areas = boxes(lanes.length, this.width, this.height);
         const others = [...this.lanes.values()].filter((lane) => !lanes.includes(lane) && this.here(lane, now_us));
         this.post({
-            type: 'energy', now_us, left_out: this.leftOut, fidelity: this.still ? NaN : this.fidelity,
+            type: 'energy', now_us, left_out: this.leftOut, fidelity: this.fidelity,
             more: others.length, more_busy: others.filter((lane) => lane.state(now_us) !== 'quiet').length,
             lag_ms: quantile(this.lags_ms, 0.95), still: this.still, level: this.level, per_dot: this.per_dot, joined: this.joined,
             work_p95_ms: quantile(this.work_ms, 0.95), slots: this.fresh_slots, dropped: this.fresh_dropped,
-            lanes: lanes.map((lane, at) => ({
-                model: lane.model, middle: areas[at].middle, state: lane.state(now_us), tps: lane.rateNow(now_us), bursts: lane.bursts(now_us), per_spark: Lane.merged(lane.rateNow(now_us) || 0), burst_tps: lane.burst_tps, stall_limit_ms: lane.stall_us / 1000,
-                last_rate: lane.lastRate, last_us: lane.last_us, ttft_ms: lane.ttft_ms, waiting_ms: lane.waiting ? (now_us - lane.waiting.from_us) / 1000 : NaN,
-                requests: [...lane.running].map(([id, {begun_us, first_us, tokens}]) => ({id, begun_us, first_us, tokens})),
-                stalled_ms: lane.state(now_us) === 'stalled' ? (now_us - lane.last_us) / 1000 : NaN,
-            })),
+            lanes: lanes.map((lane, at) => laneFigures(lane, areas[at].middle, now_us)),
         });
         this.lags_ms = [];
         this.work_ms = [];

@@ -5,7 +5,8 @@ import {Phase} from '../../dashboard/gen/live.js';
 import {evidenceAt} from '../../dashboard/workers/energy-evidence.js';
 import {CORE_PX_A_TOKEN, pulses} from '../../dashboard/workers/energy-core.js';
 import {Lane} from '../../dashboard/workers/energy-lane.js';
-import {MOST_SPARK_PX, SPARK_FILL, boxes, dotHeight, dots, ends, energyTold, gapsOf, glow, pairs, ribbonWidth, ribbons, sparkShare, steps, strokeWidth, strokes, tokensPerDot} from '../../dashboard/workers/energy-shapes.js';
+import {fidelity} from '../../dashboard/workers/energy-told.js';
+import {MOST_SPARK_PX, SPARK_FILL, boxes, dotHeight, dots, ends, energyTold, gapsOf, glow, inView, pairs, ribbonWidth, ribbons, sparkShare, steps, strokeWidth, strokes, tokensPerDot} from '../../dashboard/workers/energy-shapes.js';
 
 const START_US = 1.7e15;
 const at = (/** @type {number} */ s) => START_US + Math.round(s * 1e6);
@@ -239,4 +240,35 @@ test('where dots are many, one stands for several, the same ones while they scro
     assert.deepEqual(early.map(({y}) => y), late.map(({y}) => y));
     assert.equal(dots(lane(burst([0, 0.1, 0.2], {entropy_bits: [1, 1, 1]})), at(1), BOX, 2).length, 1);
     assert.deepEqual([tokensPerDot(900, 1000, 1), tokensPerDot(1100, 1000, 1), tokensPerDot(950, 1000, 2), tokensPerDot(700, 1000, 2)], [1, 2, 2, 1]);
+});
+
+/** Rows of E ten times a second from second 0: `held` of them full, then the decay of CONTRACTS §2 until `rows` of them. */
+const decaying = (/** @type {number} */ held, /** @type {number} */ rows) => {
+    const values = Float64Array.from({length: rows}, (_, i) => 2 ** (-Math.max(0, i - held) / 7));
+    return {times: Float64Array.from(values, (_, i) => at(i / 10)), values, start: 0, end: rows, period_us: 100_000};
+};
+
+test('a lane is in view until the last of its shapes has left, its glow too', () => {
+    const made = lane(burst(steady(20, 0, 3)), burst([], {phase: Phase.PHASE_ENDED, now: at(3)})), rows = decaying(34, 160);
+    const shapes = (/** @type {number} */ now_us) => [ribbons(made, now_us, BOX), strokes(made, now_us, BOX), dots(made, now_us, BOX), gapsOf(made, now_us), steps(made, now_us, BOX), glow(rows, now_us, BOX)].flat();
+    for (let s = 3; s < 30; s += 0.05) assert.equal(inView(made, rows, at(s)), shapes(at(s)).length > 0, `at ${s.toFixed(2)} s`);
+    assert.equal(inView(made, rows, at(15)), true, 'E outlasts its tokens by more than two seconds');
+    assert.equal(inView(made, null, at(15)), false);
+});
+
+test('of two waits that end, the later one keeps the lane in view, whichever began first', () => {
+    const sent = (/** @type {string} */ id, /** @type {number} */ s) => burst([], {request_id: id, phase: Phase.PHASE_SENT, now: at(s)});
+    const ended = (/** @type {string} */ id, /** @type {number} */ s) => burst([], {request_id: id, phase: Phase.PHASE_ENDED, now: at(s)});
+    const made = lane(sent('long', 0), sent('short', 1), ended('short', 2), ended('long', 9));
+    assert.equal(inView(made, null, at(18)), true);
+    assert.equal(inView(made, null, at(19.5)), false);
+});
+
+test('energy that no lane draws counts as computed; without energy there is no fidelity', () => {
+    const all = [1, 2, 3, 4].map(() => decaying(100, 100)), now_us = at(9.95);
+    const drawn_s = (/** @type {number} */ lanes) => lanes * energyTold(all[0], now_us - 10e6, now_us);
+    assert.equal(fidelity(drawn_s(4), all, now_us), 1);
+    assert.equal(fidelity(drawn_s(2), all, now_us), 0.5);
+    assert.ok(Number.isNaN(fidelity(0, [null, ...all], at(60))));
+    assert.ok(Number.isNaN(fidelity(NaN, all, now_us)), 'bars in place of motion');
 });

@@ -200,6 +200,12 @@ def own_figures(stack: Stack, metric: str, since_us: int) -> list[float]:
     return [value for series in answer["series"] for value in series["values"] if value is not None]
 
 
+def drawn_percent(page: Page) -> float:
+    """How much of all models' energy the lanes draw, as the legend says it; 100 where it says nothing of it."""
+    found = re.search(r"(\d+) % of all drawn", page.locator(".energy-legend").inner_text())
+    return float(found[1]) if found else 100.0
+
+
 @pytest.mark.parametrize("models", [1, 4])
 def test_what_is_drawn_is_the_energy_that_was_computed(open_page: Open, stack: Stack, models: int) -> None:
     page = full_detail(open_page())
@@ -209,6 +215,8 @@ def test_what_is_drawn_is_the_energy_that_was_computed(open_page: Open, stack: S
             running.enter_context(generation(stack, name, tokens_a_second=12 + 6 * at, topk=at % 2 == 0))
         for name in names:
             wait_until(lambda name=name: streams(page, name), 30, f"the lane of {name}")  # type: ignore[misc]
+        # A model that answered before this test may be without a lane, and glow for ten seconds still.
+        wait_until(lambda: drawn_percent(page) >= 99, 30, "other models' energy to leave the view")
         since_us = int(time.time() * 1e6)
         wait_until(lambda: len(own_figures(stack, "ui.energy_fidelity", since_us)) >= 3, 40, "three fidelities")
         wait_until(lambda: len(own_figures(stack, "ui.visual_lag_ms", since_us)) >= 3, 40, "three lags")
@@ -218,6 +226,54 @@ def test_what_is_drawn_is_the_energy_that_was_computed(open_page: Open, stack: S
     )
     assert fidelities == pytest.approx([1.0] * len(fidelities), abs=0.05)
     assert all(lag_ms >= 0 for lag_ms in lags_ms)
+
+
+def test_energy_of_models_without_a_lane_counts_as_not_drawn(open_page: Open, stack: Stack) -> None:
+    page = full_detail(open_page())
+    with ExitStack() as running:
+        for at in range(6):
+            running.enter_context(generation(stack, f"e2e-hidden-{at}", tokens_a_second=15))
+        wait_until(lambda: 55 < drawn_percent(page) < 80, 40, "the legend to say that four of six are drawn")
+        since_us = int(time.time() * 1e6)
+        wait_until(lambda: len(own_figures(stack, "ui.energy_fidelity", since_us)) >= 3, 40, "three fidelities")
+        page.locator("#panel-energy canvas").focus()
+        expect(page.locator("#panel-energy canvas")).to_have_attribute(
+            "aria-label", re.compile(r"\d+ more without a lane: \d+ % of all drawn")
+        )
+    figures = own_figures(stack, "ui.energy_fidelity", since_us)
+    assert all(0.55 < figure < 0.8 for figure in figures), figures
+
+
+# Between the axis lines at its left edge the band is its ground, from top to foot.
+_LEFT_EDGE = """() => {
+    const canvas = document.querySelector('#panel-energy canvas'), ratio = devicePixelRatio;
+    const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', {willReadFrequently: true});
+    copy.drawImage(canvas, 0, 0);
+    const {data} = copy.getImageData(4 * ratio, 0, 60 * ratio, canvas.height - 24 * ratio);
+    const colours = new Set();
+    for (let at = 0; at < data.length; at += 4) colours.add(`${data[at]} ${data[at + 1]} ${data[at + 2]}`);
+    return colours.size;
+}"""
+
+
+def test_a_band_at_rest_shows_nothing_and_reports_no_fidelity(open_page: Open, stack: Stack) -> None:
+    page = full_detail(open_page())
+    since_us = int(time.time() * 1e6)
+    with generation(stack, "e2e-rest", topk=True):
+        wait_until(lambda: streams(page, "e2e-rest"), 30, "the lane of a model that answers")
+        wait_until(lambda: own_figures(stack, "ui.energy_fidelity", since_us) != [], 30, "a fidelity while it draws")
+    last = [picture(page)]
+
+    def stands() -> bool:
+        page.wait_for_timeout(1000)
+        before, last[0] = last[0], picture(page)
+        return before == last[0]
+
+    wait_until(stands, 60, "the band to come to rest")
+    assert page.evaluate(_LEFT_EDGE) == 1, "a glow stands that belongs to no present signal"
+    rested_us = int(time.time() * 1e6)
+    wait_until(lambda: len(own_figures(stack, "ui.fps", rested_us)) >= 3, 30, "three seconds of frames")
+    assert own_figures(stack, "ui.energy_fidelity", rested_us) == []
 
 
 def test_without_a_canvas_for_workers_words_and_numbers_come(open_page: Open, stack: Stack) -> None:
