@@ -15,8 +15,8 @@ const MOST_DROPPED = 0.05;
 export class DetailLevel {
     constructor() {
         this.level = 0;
-        this.breachSince_s = NaN;
-        this.calmSince_s = NaN;
+        /** How long the breach, or the calm, that goes on has lasted. */
+        this.breach_s = this.calm_s = 0;
         this.changed_s = -Infinity;
         this.opened_s = -Infinity;
         /** @type {number[]} */
@@ -26,24 +26,28 @@ export class DetailLevel {
     /** The page is seen from now on. @param {number} now_s monotonic */
     open(now_s) {
         this.opened_s = now_s;
-        this.breachSince_s = this.calmSince_s = NaN;
+        this.breach_s = this.calm_s = 0;
     }
 
-    /** @param {{work_p95_ms: number, dropped: number, slots: number, slot_ms: number}} seen @param {number} now_s monotonic @returns {number} */
-    see({work_p95_ms, dropped, slots, slot_ms}, now_s) {
-        if (!(slots > 0) || slot_ms !== slot_ms || now_s - this.opened_s < OPENING_S) return this.level;
+    /**
+     * Judges a stretch of frames that has just ended; a breach in it has lasted since it began.
+     * @param {{work_p95_ms: number, dropped: number, slots: number, slot_ms: number}} seen @param {number} now_s monotonic
+     * @param {number} lasted_s about 1 @returns {number}
+     */
+    see({work_p95_ms, dropped, slots, slot_ms}, now_s, lasted_s) {
+        if (!(slots > 0) || slot_ms !== slot_ms || now_s - lasted_s - this.opened_s < OPENING_S) return this.level;
         const missed = dropped / slots;
         const breach = missed > MOST_DROPPED || work_p95_ms > WARN_MS;
         const calm = missed <= MOST_DROPPED / 2 && work_p95_ms < slot_ms - SPARE_MS;
-        this.breachSince_s = breach ? (this.breachSince_s === this.breachSince_s ? this.breachSince_s : now_s) : NaN;
-        this.calmSince_s = calm ? (this.calmSince_s === this.calmSince_s ? this.calmSince_s : now_s) : NaN;
+        this.breach_s = breach ? this.breach_s + lasted_s : 0;
+        this.calm_s = calm ? this.calm_s + lasted_s : 0;
         if (now_s - this.changed_s < COOLDOWN_S) return this.level;
         this.falls_s = this.falls_s.filter((fall) => now_s - fall < 60);
         const wait = this.falls_s.length >= 2 ? LONG_CALM_S : CALM_S;
-        if (now_s - this.breachSince_s >= BREACH_S && this.level < LEVELS.length - 1) {
+        if (this.breach_s >= BREACH_S && this.level < LEVELS.length - 1) {
             this.falls_s.push(now_s);
             this.step(1, now_s);
-        } else if (now_s - this.calmSince_s >= wait && this.level > 0) {
+        } else if (this.calm_s >= wait && this.level > 0) {
             this.step(-1, now_s);
         }
         return this.level;
@@ -53,6 +57,6 @@ export class DetailLevel {
     step(by, now_s) {
         this.level += by;
         this.changed_s = now_s;
-        this.breachSince_s = this.calmSince_s = NaN;
+        this.breach_s = this.calm_s = 0;
     }
 }

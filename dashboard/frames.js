@@ -122,7 +122,7 @@ export class FrameMeter extends EventTarget {
             };
             this.minute = [...this.minute.slice(1 - MINUTE_S), {slots: this.slots, dropped: this.dropped}];
             this.report();
-            this.judge(now_ms / 1000);
+            this.judge(now_ms / 1000, seconds);
             this.setRate();
         }
         this.work_ms = [];
@@ -135,10 +135,10 @@ export class FrameMeter extends EventTarget {
         this.bridge.take({type: 'second'});
     }
 
-    /** Fires `mitigation` where the level changes what is drawn. @param {number} now_s */
-    judge(now_s) {
+    /** Fires `mitigation` where the level changes what is drawn. @param {number} now_s @param {number} lasted_s of what is judged */
+    judge(now_s, lasted_s) {
         const before = this.detail.level, seen = this.worst;
-        const after = this.detail.see(seen, now_s);
+        const after = this.detail.see(seen, now_s, lasted_s);
         if (after === before || !this.automatic) return;
         const missed_ratio = seen.slots ? seen.dropped / seen.slots : 0;
         this.dispatchEvent(new CustomEvent('mitigation', {detail: {before, after, missed_ratio, work_p95_ms: seen.work_p95_ms}}));
