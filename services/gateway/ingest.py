@@ -61,6 +61,8 @@ class Row:
     source: str
     time_us: int
     values: dict[Series, float]
+    at: str = ""
+    """Where it stands in its message, for a refusal: "[3]." in a list."""
 
 
 _decoder = msgspec.json.Decoder(list[_Event] | _Event)
@@ -119,7 +121,7 @@ def _row(event: _Event, at: str, catalogue: Catalogue, now_us: int) -> Row:
         values[series] = _number(value, where) * factor
         if why := why_impossible(values[series], catalogue.get(series.metric)):
             raise _wrong(where, why, _A_NUMBER)
-    return Row(event.source, time_us, values)
+    return Row(event.source, time_us, values, at)
 
 
 def _number(value: Any, where: str) -> float:

@@ -3,13 +3,12 @@
 from aiohttp import web
 
 from bus.catalogue import Catalogue
-from bus.clock import boot_us, wall_us
 from bus.series import Series
 from bus.settings_mirror import SettingsMirror
 from services.gateway.ingest import read_events
 from services.gateway.metrics_api import json_response
 from services.gateway.middleware import read_body
-from services.gateway.own_tables import OwnTables
+from services.gateway.own_tables import Now, OwnTables
 from services.gateway.params import Params
 from services.gateway.possible import why_impossible
 from services.gateway.refusal import Refusal, must_be_on
@@ -35,14 +34,10 @@ class IngestApi:
         """One event of SPEC §3.2 or a list of them: all are taken, or none and a 400 names the field."""
         Params(request, ())
         must_be_on(self._settings, "gateway.ingest.enabled")
-        now_us = wall_us()
-        rows = read_events(await read_body(request), self._catalogue, now_us)
-        rows.sort(key=lambda row: row.time_us)
-        for row in rows:
-            self._tables.check(row.source, row.values, row.time_us)
-        boot_offset_us = boot_us() - now_us
-        for row in rows:
-            self._tables.write(row.source, row.time_us, row.time_us + boot_offset_us, row.values)
+        body = await read_body(request)
+        now = Now.read()
+        rows = read_events(body, self._catalogue, now.wall_us)
+        self._tables.write(rows, now)
         self.events_total += len(rows)
         return json_response({"accepted": len(rows)})
 
@@ -62,4 +57,4 @@ class IngestApi:
                 self.ui_impossible_total += 1
                 continue
             row[Series(metric, PAGE_SOURCE)] = value
-        self._tables.write(PAGE_SOURCE, wall_us(), boot_us(), row)
+        self._tables.put(PAGE_SOURCE, row, Now.read())

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from bus.clock import boot_us, monotonic_s, wall_us
+from bus.clock import monotonic_s, wall_us
 from bus.logs import ServiceLogger
 from services.gateway.access import Keyring
 from services.gateway.door import (
@@ -30,7 +30,7 @@ from services.gateway.otlp import wire
 from services.gateway.otlp.receiver import Receiver
 from services.gateway.otlp.rejected import Rejected
 from services.gateway.otlp.wire import Refused
-from services.gateway.own_tables import OwnTables
+from services.gateway.own_tables import Now, OwnTables
 from services.gateway.rates import Bucket
 from services.gateway.refusal import Refusal
 from services.gateway.slow_clients import SlowClients
@@ -40,8 +40,6 @@ PATH = "/v1/metrics"
 _AT_ONCE = 4
 _BODY_WITHIN_S = 10.0
 _REQUESTS_A_SECOND = 50.0
-# Two senders of one source export side by side: whose message comes second may be so much older.
-_LATE_US = 10_000_000
 
 
 class OtlpApi:
@@ -137,7 +135,7 @@ class OtlpApi:
                 taken = await asyncio.to_thread(
                     lambda: self._receiver.take(wire.parse(wire.unpack(body, encoding), kind), now_us)
                 )
-                self._write(taken.rows, taken.rejected, now_us)
+                self._write(taken.rows, taken.rejected)
         finally:
             self._under_way -= 1
         self.requests_total += 1
@@ -146,21 +144,14 @@ class OtlpApi:
         answer = wire.answer(kind, taken.rejected.points, taken.rejected.message())
         return web.Response(body=answer, content_type=kind)
 
-    def _write(self, rows: list[Row], rejected: Rejected, now_us: int) -> None:
-        """Rows of one source in the order of time; what came too late for that is counted."""
-        boot_offset_us = boot_us() - wall_us()
+    def _write(self, rows: list[Row], rejected: Rejected) -> None:
+        """Rows of one source in the order of time; what came too late for that, or is too much, is counted."""
+        now = Now.read()
         for row in rows:
-            newest_us = self._tables.newest_us(row.source)
-            if row.time_us < newest_us - _LATE_US:
-                rejected.add(row.source, "it is older than what stands there already", len(row.values))
-                continue
-            time_us = max(row.time_us, newest_us + 1)
             try:
-                self._tables.check(row.source, row.values, time_us)
+                self._tables.write([row], now)
             except Refusal as refusal:
                 rejected.add(row.source, refusal.why, len(row.values))
-                continue
-            self._tables.write(row.source, time_us, time_us + boot_offset_us, row.values)
 
     def _refuse(self, kind: str, status: int, message: str) -> web.Response:
         self.refused_total += 1

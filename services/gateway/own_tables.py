@@ -2,19 +2,28 @@
 
 A source that sends other fields each time would change its table's schema each time; so a column once
 seen stays, and is absent (NaN) in rows that do not have it.
+
+The rows of a table come in order of time: the aggregator takes one that lies before the newest for a clock that
+was set, and moves all earlier rows by as much (`RingTable.line_us`). Order is judged by the boot clock, which nobody
+sets. No row lies ahead of now, so nothing locks a source: an event ahead counts as now, one that is late as next
+after the newest, where it is late by no more than `LATE_US`.
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 from wfmonitor.v1.sample_pb2 import RateGroup
 
+from bus import clock
 from bus.series import Series
+from services.gateway.ingest import Row
 from services.gateway.refusal import Refusal
 
 MAX_SOURCES = 200
 MAX_COLUMNS = 256
+# Two senders of one source, or two connections of one sender: what was measured first may come second.
+LATE_US = 10_000_000
 
 
 class Table(Protocol):
@@ -31,11 +40,24 @@ class Producer(Protocol):
     def table(self, source: str, group: RateGroup.ValueType, rate_hz: float, shown_only: bool = False) -> Table: ...
 
 
+class Now(NamedTuple):
+    """One moment of the two clocks, µs."""
+
+    wall_us: int
+    boot_us: int
+
+    @classmethod
+    def read(cls) -> "Now":
+        """The moment of the call."""
+        return cls(clock.wall_us(), clock.boot_us())
+
+
 class _Open:
     def __init__(self, table: Table) -> None:
         self.table = table
         self.columns: tuple[Series, ...] = ()
-        self.newest_us = 0
+        self.held: set[Series] = set()
+        self.newest_boot_us: float = -math.inf
 
 
 class OwnTables:
@@ -45,48 +67,70 @@ class OwnTables:
         self._producer = producer
         self._open: dict[str, _Open] = {}
 
-    def newest_us(self, source: str) -> int:
-        """Time of a source's newest row; 0 where there is none."""
-        known = self._open.get(source)
-        return known.newest_us if known is not None else 0
+    def write(self, rows: Sequence[Row], now: Now) -> None:
+        """Adds the rows in order of time, all of them or none; one without values is nothing.
 
-    def check(self, source: str, series: Mapping[Series, float], time_us: int) -> None:
-        """Raises Refusal where the row may not be written: too many sources or columns, or older than the newest."""
-        known = self._open.get(source)
-        if known is None:
-            if len(self._open) >= MAX_SOURCES:
+        Raises Refusal 429 for too many sources, 400 for too many columns of one, 409 for a row that is older than
+        the newest of its source by more than `LATE_US`.
+        """
+        for row, boot_us in list(self._placed(rows, now)):
+            self._add(row, boot_us, now)
+
+    def put(self, source: str, values: Mapping[Series, float], now: Now) -> None:
+        """Adds a row of a source that the gateway itself names: whatever else is open, there is room for it."""
+        if values:
+            self._add(Row(source, now.wall_us, dict(values)), now.boot_us, now)
+
+    def _placed(self, rows: Sequence[Row], now: Now) -> Iterator[tuple[Row, int]]:
+        """Each row with its time by the boot clock, judged as if those before it were written."""
+        newest: dict[str, float] = {}
+        held: dict[str, set[Series]] = {}
+        sources = len(self._open)
+        for row in sorted((row for row in rows if row.values), key=lambda row: row.time_us):
+            source = row.source
+            if source not in newest:
+                known = self._open.get(source)
+                if known is None and (sources := sources + 1) > MAX_SOURCES:
+                    raise Refusal(
+                        429,
+                        f"{row.at}source",
+                        f"{MAX_SOURCES} sources are open, {source[:80]!r} would be one more.",
+                        "Send fewer sources; restart the gateway to forget old ones.",
+                    )
+                newest[source] = known.newest_boot_us if known is not None else -math.inf
+                held[source] = set(known.held) if known is not None else set()
+            held[source].update(row.values)
+            if len(held[source]) > MAX_COLUMNS:
                 raise Refusal(
-                    429,
-                    "source",
-                    f"{MAX_SOURCES} sources are open, {source[:80]!r} would be one more.",
-                    "Send fewer sources; restart the gateway to forget old ones.",
+                    400,
+                    f"{row.at}fields",
+                    f"{source[:80]} would have more than {MAX_COLUMNS} series.",
+                    "Split it into several sources.",
                 )
-            return
-        if time_us < known.newest_us:
-            raise Refusal(
-                409,
-                "ts",
-                f"{time_us / 1000:.0f} is older than the newest event of {source[:80]} ({known.newest_us / 1000:.0f}).",
-                "Send the events of a source in order of time.",
-            )
-        if len(set(known.columns) | series.keys()) > MAX_COLUMNS:
-            raise Refusal(
-                400,
-                "fields",
-                f"{source[:80]} would have more than {MAX_COLUMNS} series.",
-                "Split it into several sources.",
-            )
+            boot_us = min(row.time_us - now.wall_us, 0) + now.boot_us
+            late_s = (newest[source] - boot_us) / 1e6
+            if late_s > LATE_US / 1e6:
+                raise Refusal(
+                    409,
+                    f"{row.at}ts",
+                    f"it lies {late_s:.6g} s before the newest event of {source[:80]}, which is more than "
+                    f"{LATE_US / 1e6:g} s.",
+                    "Send the events of a source in order of time.",
+                )
+            boot_us = boot_us if late_s < 0 else int(newest[source]) + 1
+            newest[source] = boot_us
+            yield row, boot_us
 
-    def write(self, source: str, time_us: int, boot_us: int, values: Mapping[Series, float]) -> None:
-        """Adds a row; nothing where no value is there."""
-        if not values:
-            return
-        known = self._open.get(source)
+    def _add(self, row: Row, boot_us: int, now: Now) -> None:
+        known = self._open.get(row.source)
         if known is None:
-            table = self._producer.table(source, RateGroup.RATE_GROUP_TREND, 1.0)
-            known = self._open[source] = _Open(table)
-        if not values.keys() <= set(known.columns):
-            known.columns = tuple(sorted(set(known.columns) | values.keys()))
-        known.newest_us = time_us
-        row = [values.get(series, math.nan) for series in known.columns]
-        known.table.write(known.columns, [time_us], [boot_us], row)
+            known = _Open(self._producer.table(row.source, RateGroup.RATE_GROUP_TREND, 1.0))
+            self._open[row.source] = known
+        if not row.values.keys() <= known.held:
+            known.held.update(row.values)
+            known.columns = tuple(sorted(known.held))
+        if boot_us <= known.newest_boot_us:
+            boot_us = int(known.newest_boot_us) + 1
+        known.newest_boot_us = boot_us
+        values = [row.values.get(series, math.nan) for series in known.columns]
+        known.table.write(known.columns, [boot_us - now.boot_us + now.wall_us], [boot_us], values)

@@ -150,7 +150,7 @@ async def test_the_event_of_the_specification_comes_back_out(page: Page) -> None
     assert (status, wrong["error"]["what"]) == (400, "fields.tps")
     custom = {"ts": now["ts"], "source": "custom:greenhouse", "kind": "usage", "fields": {"humidity": 61}}
     assert (await page.post("/api/v1/ingest", custom))[0] == 200
-    late = {**now, "ts": now["ts"] - 1000}
+    late = {**now, "ts": now["ts"] - 11_000}
     assert (await page.post("/api/v1/ingest", late))[0] == 409
 
 

@@ -8,7 +8,6 @@ import pytest
 from bus.catalogue import catalogue
 from bus.series import Series
 from services.gateway.ingest import Row, read_events
-from services.gateway.own_tables import MAX_COLUMNS, OwnTables
 from services.gateway.refusal import Refusal
 
 NOW_US = 1_795_500_000_000_000
@@ -212,41 +211,3 @@ def test_rubbish_is_refused_in_one_sentence(body: bytes) -> None:
 
 def test_too_many_events_are_refused() -> None:
     assert "1001" in refusal_of(json.dumps([SPEC_EVENT] * 1001).encode()).why
-
-
-class Recorder:
-    """A producer that keeps what is written."""
-
-    def __init__(self) -> None:
-        self.rows: list[tuple[tuple[Series, ...], list[int], list[float]]] = []
-
-    def table(self, source: str, group: int, rate_hz: float, shown_only: bool = False) -> "Recorder":
-        return self
-
-    def write(self, columns: Any, times_us: Any, boot_us: Any, values: Any) -> None:
-        self.rows.append((columns, times_us, values))
-
-
-def test_a_column_once_seen_stays_and_is_absent_where_it_did_not_come() -> None:
-    recorder = Recorder()
-    tables = OwnTables(recorder)  # type: ignore[arg-type]
-    a, b = Series("model.tps", "model:x"), Series("model.ttft_ms", "model:x")
-    tables.write("model:x", 1, 1, {a: 1.0, b: 2.0})
-    tables.write("model:x", 2, 2, {a: 3.0})
-    (first, _, values), (second, _, later) = recorder.rows
-    assert first == second == (a, b)
-    assert values == [1.0, 2.0]
-    assert later[0] == 3.0
-    assert later[1] != later[1]
-
-
-def test_events_of_a_source_come_in_order_of_time() -> None:
-    tables = OwnTables(Recorder())  # type: ignore[arg-type]
-    a = Series("model.tps", "model:x")
-    tables.write("model:x", 10, 10, {a: 1.0})
-    tables.check("model:x", {a: 1.0}, 10)
-    with pytest.raises(Refusal, match="older than the newest event"):
-        tables.check("model:x", {a: 1.0}, 9)
-    many = {Series(f"custom.x{number}", "model:x"): 1.0 for number in range(MAX_COLUMNS)}
-    with pytest.raises(Refusal, match="more than 256 series"):
-        tables.check("model:x", many, 11)
