@@ -28,10 +28,10 @@ TRIES = 9
 
 
 class Pairs:
-    """What the tap said of one figure, beside what it is held against."""
+    """What the tap, or a client past it, said of one figure, beside what it is held against."""
 
-    def __init__(self, what: str) -> None:
-        self._what = what
+    def __init__(self, what: str, by: str = "the tap") -> None:
+        self._what, self._by = what, by
         self._tap_ms: list[float] = []
         self._other_ms: list[float] = []
 
@@ -44,7 +44,7 @@ class Pairs:
         return median(tap - other for tap, other in zip(self._tap_ms, self._other_ms, strict=True))
 
     def __str__(self) -> str:
-        return f"{self._what}: {median(self._other_ms):.3f} ms, by the tap {self.off_ms:+.3f} ms"
+        return f"{self._what}: {median(self._other_ms):.3f} ms, by {self._by} {self.off_ms:+.3f} ms"
 
     def check(self, within_ms: float = 2.0) -> None:
         """A third of the differences are within 2 % or so many ms, whichever is more."""
@@ -70,7 +70,7 @@ async def test_by_the_clients_clock(asking: Asking, model: str, words: int) -> N
     tpot.check(within_ms=0.0)
 
 
-async def test_two_models_at_once_are_told_apart(asking: Asking) -> None:
+async def test_the_pace_of_two_models_at_once(asking: Asking) -> None:
     since_us = wall_us()
     small, large = await asyncio.gather(
         asking.stream(CHAT, wanted("demo-small", CHAT, 200, logit_bias={"2": -100})),
@@ -78,14 +78,7 @@ async def test_two_models_at_once_are_told_apart(asking: Asking) -> None:
     )
     records = {record.model: record for record in await asking.records(since_us, 2)}
     for model, heard in (("demo-small", small), ("demo-large", large)):
-        record = records[model]
-        assert heard.ended
-        assert record.output_tokens == len(heard.arrived_s) == 200
-        assert record.tpot_ms == pytest.approx(heard.tpot_ms, rel=0.02)
-        times = [time for burst in asking.bursts(record.id, model) for time in burst.times_us]
-        assert len(times) == 200
-        assert times == sorted(times)
-    assert sorted(record.concurrent for record in records.values()) == [0, 1]
+        assert records[model].tpot_ms == pytest.approx(heard.tpot_ms, rel=0.02)
 
 
 async def through_and_past(
@@ -122,24 +115,18 @@ async def test_speed_by_llama_servers_own_timings(asking: Asking, native_large: 
 async def test_ttft_by_llama_servers_own_timings(asking: Asking, native_large: Native, words: int) -> None:
     """`prompt_ms` begins when the request is read, made a prompt and split into tokens; the TTFT has that in it.
 
-    What that costs is measured past the tap and taken out; beside a long prompt it needs no taking out.
+    What that costs is measured past the tap and taken out; beside a long prompt it needs no taking out. Printed is
+    also what a client past the tap measures: as far from `prompt_ms` as the tap is, or farther.
     """
     ttft, raw = Pairs(f"{words} words, TTFT less what the runtime leaves out"), Pairs(f"{words} words, TTFT")
+    without = Pairs(f"{words} words, TTFT", by="a client past the tap")
     async for past, heard, record in through_and_past(asking, native_large, words, 2):
         left_out_ms = past.ttft_ms - timings_of(past)["prompt_ms"]
         ttft.add(record.ttft_ms - left_out_ms, timings_of(heard)["prompt_ms"])
         raw.add(record.ttft_ms, timings_of(heard)["prompt_ms"])
+        without.add(past.ttft_ms, timings_of(past)["prompt_ms"])
+    print(without)
+    print(raw)
     ttft.check()
     if words > 100:
         raw.check()
-    else:
-        print(raw)
-
-
-async def test_ten_thousand_tokens_of_llama_server(asking: Asking, native: Native) -> None:
-    set_value(asking.stack, "tap.routes", json.dumps({"": native.url}))
-    asking.urls = {native.model: native.url}
-    heard, record = await asking.measured(COMPLETIONS, wanted(native.model, COMPLETIONS, 10_000, ignore_eos=True))
-    assert heard.ended
-    assert record.output_tokens == 10_000
-    assert record.finish_reason == "length"

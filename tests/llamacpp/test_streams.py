@@ -1,7 +1,8 @@
-"""What a client gets through the tap is what the runtime says; requests share one connection."""
+"""What a client gets through the tap is what the runtime says: one stream, two at once, as long as they can be."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import aiohttp
@@ -9,6 +10,8 @@ import pytest
 
 from bus.clock import wall_us
 from tests.llamacpp.asking import CHAT, COMPLETIONS, Asking, comparable, wanted
+from tests.llamacpp.native import Native
+from tests.tap.conftest import set_value
 
 # The context of the servers less the prompt: as long as a stream can be.
 LONGEST = 3900
@@ -72,3 +75,29 @@ async def test_a_stream_as_long_as_the_context_allows(asking: Asking) -> None:
     assert (record.output_tokens, record.finish_reason) == (LONGEST, "length")
     burst_tokens = sum(sum(burst.tokens) or len(burst.times_us) for burst in asking.bursts(record.id, "demo-small"))
     assert burst_tokens == LONGEST
+
+
+async def test_two_models_at_once_are_told_apart(asking: Asking) -> None:
+    since_us = wall_us()
+    small, large = await asyncio.gather(
+        asking.stream(CHAT, wanted("demo-small", CHAT, 200, logit_bias={"2": -100})),
+        asking.stream(CHAT, wanted("demo-large", CHAT, 200, logit_bias={"2": -100})),
+    )
+    records = {record.model: record for record in await asking.records(since_us, 2)}
+    for model, heard in (("demo-small", small), ("demo-large", large)):
+        record = records[model]
+        assert heard.ended
+        assert record.output_tokens == len(heard.arrived_s) == 200
+        times = [time for burst in asking.bursts(record.id, model) for time in burst.times_us]
+        assert len(times) == 200
+        assert times == sorted(times)
+    assert sorted(record.concurrent for record in records.values()) == [0, 1]
+
+
+async def test_ten_thousand_tokens_of_llama_server(asking: Asking, native: Native) -> None:
+    set_value(asking.stack, "tap.routes", json.dumps({"": native.url}))
+    asking.urls = {native.model: native.url}
+    heard, record = await asking.measured(COMPLETIONS, wanted(native.model, COMPLETIONS, 10_000, ignore_eos=True))
+    assert heard.ended
+    assert record.output_tokens == 10_000
+    assert record.finish_reason == "length"
