@@ -82,12 +82,12 @@ class Door:
         self.host, self.port = host, port
         self.deadline_s = deadline_s
 
-    def json(self, path: str, kind: type[T]) -> T:
+    def json(self, path: str, kind: type[T], deadline_s: float = 0.0) -> T:
         """The fields of `kind` of a JSON answer, and no other: what a runtime tells besides is never built.
 
         Raises as `get` does, Refused where the status is not 200, Faulty where the answer has another shape.
         """
-        answer = self.get(path)
+        answer = self.get(path, deadline_s)
         if not answer.good:
             raise Refused(path, answer.status)
         try:

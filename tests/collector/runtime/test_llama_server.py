@@ -215,6 +215,67 @@ def test_server_without_metrics_says_how_to_get_them() -> None:
         assert "--metrics" in Seen(runtime).look().note
 
 
+def without_metrics(*slots: dict[str, object], **changes: object) -> dict[str, Page | bytes]:
+    return plain(props=props(endpoint_metrics=False, **changes), slots=json.dumps(slots).encode())
+
+
+def slot(task: int | None, decoded: int = 0, busy: bool = False) -> dict[str, object]:
+    told = {"id": 0, "n_ctx": 2048, "is_processing": busy}
+    if task is not None:
+        told |= {"id_task": task, "n_prompt_tokens": 512 + decoded, "next_token": [{"n_decoded": decoded}]}
+    return told
+
+
+def no_metrics(path: str, query: dict[str, str]) -> bool:
+    return path == "/metrics" or never(path, query)
+
+
+def test_slots_tell_of_a_server_without_metrics_what_runs_and_whether_anybody_asked() -> None:
+    with StandIn(without_metrics(slot(None)), no_metrics) as runtime:
+        seen = Seen(runtime, Candidate(runtime.port, flags={}))
+
+        def look(*slots: dict[str, object]) -> Reading:
+            runtime.pages["/slots"] = Page(json.dumps(slots).encode())
+            return seen.look()
+
+        unused = look(slot(None))
+        assert told(look(slot(None))) == {"requests_running": 0.0, "tps[type=total]": 0.0}
+        computing = look(slot(3, 10, busy=True))
+        assert math.isnan(told(computing)["tps[type=total]"])
+        values = told(look(slot(3, 110, busy=True)))
+        assert values == {
+            "requests_running": 1.0,
+            "tps[type=total]": pytest.approx(20.0),
+            "context_used_ratio": pytest.approx(622 / 2048),
+        }
+        ended = look(slot(3, 200))
+        assert math.isnan(told(ended)["tps[type=total]"]), "what it made in these seconds was seen in part"
+        assert told(look(slot(3, 200)))["tps[type=total]"] == 0.0
+        between = look(slot(9, 5))
+        assert math.isnan(told(between)["tps[type=total]"]), "a whole request came and went"
+    used = [reading.models[MODEL].used for reading in (unused, computing, ended, between)]
+    assert None not in used
+    assert len(set(used)) == 4
+
+
+def test_idle_slot_that_forgets_its_request_does_not_tell_whether_anybody_asked() -> None:
+    with StandIn(without_metrics(slot(-1)), no_metrics) as runtime:
+        seen = Seen(runtime, Candidate(runtime.port, flags={}))
+        seen.look()
+        reading = seen.look()
+    assert reading.models[MODEL].used is None
+    assert math.isnan(told(reading)["tps[type=total]"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "flags"),
+    [({}, {"--sleep-idle-seconds": True}), ({}, None), ({"endpoint_slots": False}, {}), ({"is_sleeping": True}, {})],
+)
+def test_slots_that_could_wake_or_are_off_are_not_asked(changes: dict[str, object], flags: dict[str, bool]) -> None:
+    with StandIn(without_metrics(slot(None), **changes), asleep) as runtime:
+        Seen(runtime, Candidate(runtime.port, flags=flags)).look()
+
+
 def test_no_content_and_no_path_is_kept() -> None:
     with StandIn(plain(), never) as runtime:
         seen = Seen(runtime)

@@ -6,6 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,27 @@ def test_sleeper_is_neither_kept_awake_nor_woken() -> None:
         for _ in range(10):
             kind.look(door, time.monotonic())
         assert json.loads(get(port, "/props")[1])["is_sleeping"] is True
+
+
+def test_server_without_metrics_is_read_by_its_slots() -> None:
+    port = free_port()
+    with running([*COMMAND, "-m", MODEL, "--port", str(port)], port, "/health") as process:
+        kind, door = LlamaServer(candidate_of(process.pid)), Door(port)
+        before = kind.look(door, time.monotonic())
+        (name,) = before.models
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(complete, port, n_predict=1500, ignore_eos=True)
+            computing = look_until(
+                kind, door, lambda reading: told(reading, name)["requests_running"] == 1.0, "request"
+            )
+            assert 0.0 < told(computing, name)["context_used_ratio"] <= 1.0
+            asked.result()
+        after = look_until(kind, door, lambda reading: told(reading, name)["requests_running"] == 0.0, "end")
+        complete(port, n_predict=1)
+        later = kind.look(door, time.monotonic())
+        used = [reading.models[name].used for reading in (before, computing, after, later)]
+        assert None not in used
+        assert len(set(used)) == 4
 
 
 def test_router_has_loaded_nothing_after_many_looks(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """llama.cpp `llama-server`, with one model or as a router of several (checked against the README of b10900).
 
 Looking may not disturb: in a router, every GET that is passed on to a model says `autoload=false` and goes only to
-models that `/models` calls loaded. `/slots` wakes a sleeper, so it is asked only while a request is being computed.
+models that `/models` calls loaded. `/slots` wakes a sleeper, so it is asked only while a request is being computed or,
+without `--metrics`, of a server that never sleeps.
 `/metrics` wakes a sleeper and keeps a model from falling asleep before build 10519.
 """
 
@@ -19,6 +20,7 @@ from services.collector.runtime.candidates import Candidate, First
 from services.collector.runtime.door import Answer, Door, Faulty, Refused, Slow
 from services.collector.runtime.past import Past
 from services.collector.runtime.reading import COMPUTED, STREAM, TOTAL, Model, Reading, facts
+from services.collector.runtime.slots import Live, Slot, Slots
 from services.collector.sampler import NAN
 
 METRICS_LEAVE_SLEEPERS_ALONE = 10519
@@ -46,27 +48,6 @@ class Props(msgspec.Struct):
     endpoint_slots: bool = True
     total_slots: int = 0
     default_generation_settings: Generation = msgspec.field(default_factory=Generation)
-
-
-class NextToken(msgspec.Struct):
-    n_decoded: int = 0
-
-
-class Slot(msgspec.Struct):
-    """The part of a slot that is read: numbers only, never `prompt` or `generated`."""
-
-    id: int = 0
-    id_task: int = -1
-    n_ctx: int = 0
-    is_processing: bool = False
-    n_prompt_tokens: int | None = None
-    next_token: list[NextToken] | NextToken | None = None
-
-    @property
-    def decoded(self) -> int:
-        token = self.next_token
-        one = (token[0] if token else None) if isinstance(token, list) else token
-        return one.n_decoded if one else 0
 
 
 class Meta(msgspec.Struct):
@@ -115,7 +96,7 @@ class LlamaServer:
     def __init__(self, candidate: Candidate) -> None:
         self._candidate = candidate
         self._pasts: dict[str, Past] = {}
-        self._decoded: dict[str, tuple[float, dict[tuple[int, int], int]]] = {}
+        self._slots: dict[str, Slots] = {}
 
     @staticmethod
     def recognises(first: First) -> bool:
@@ -155,6 +136,7 @@ class LlamaServer:
                 self._look_at_model(door, now_s, reading, listed, props, query, sleeps)
         reading.loading = frozenset(loading)
         self._pasts = {name: past for name, past in self._pasts.items() if name in reading.models}
+        self._slots = {name: slots for name, slots in self._slots.items() if name in reading.models}
 
     def _look_at_model(
         self, door: Door, now_s: float, reading: Reading, listed: Listed, props: Props, query: str, sleeps: bool | None
@@ -174,6 +156,8 @@ class LlamaServer:
             return
         if not props.endpoint_metrics:
             reading.note = _WITHOUT_METRICS
+            if props.endpoint_slots and cannot_sleep(props, sleeps):
+                self._look_at_slots_only(door, now_s, reading, model, query)
             return
         if not may_ask_metrics(props, sleeps):
             reading.note = _KEPT_AWAKE
@@ -199,7 +183,7 @@ class LlamaServer:
             counters["prompts"] = counters["prompt_tokens_cached_total"] + counters["prompt_tokens_total"]
         past.add(now_s, counters, life=answer.life)
         running = exposition.total(page, "llamacpp:requests_processing")
-        model.used = (counters["tokens_predicted_total"], running)
+        model.used = (counters["tokens_predicted_total"], counters["prompt_tokens_total"], running)
         reading.put(name, "requests_running", running)
         reading.put(name, "requests_waiting", exposition.total(page, "llamacpp:requests_deferred"))
         reading.put(name, "batch_size", exposition.total(page, "llamacpp:n_busy_slots_per_decode"))
@@ -218,36 +202,40 @@ class LlamaServer:
         )
         still = past.step("tokens_predicted_total") == 0.0
         if running == 0.0:
-            self._decoded.pop(name, None)
+            self._slots.pop(name, None)
             # Nothing runs and nothing ended in between: nothing was produced. Else the tokens of whole requests
             # just came at once, and their number says nothing about these seconds.
             reading.put(name, "tps", 0.0 if still else NAN, type=TOTAL)
         elif running and props.endpoint_slots:
             self._read_slots(door, now_s, reading, model, query)
 
-    def _read_slots(self, door: Door, now_s: float, reading: Reading, model: Model, query: str) -> None:
-        """Live speed and the fill of the context, while a request is computed."""
+    def _read_slots(self, door: Door, now_s: float, reading: Reading, model: Model, query: str) -> Live | None:
+        """Live speed and the fill of the context; None where the slots do not answer."""
         try:
-            slots = door.json(f"/slots{query}", list[Slot])
+            slots = door.json(f"/slots{query}", list[Slot], METRICS_DEADLINE_S)
         except (Slow, Faulty):
-            return
-        busy = [slot for slot in slots if slot.is_processing]
-        decoded = {(slot.id, slot.id_task): slot.decoded for slot in busy}
-        before_s, before = self._decoded.get(model.name, (now_s, {}))
-        self._decoded[model.name] = now_s, decoded
-        known = [place for place in decoded if place in before]
-        # A request that came or went in between was seen in part only: the speed of that step is not known.
-        whole = bool(known) and decoded.keys() == before.keys() and now_s > before_s
-        tokens = sum(decoded[place] - before[place] for place in known)
-        reading.put(model.name, "tps", tokens / (now_s - before_s) if whole else NAN, type=TOTAL)
-        fills = [slot.n_prompt_tokens / slot.n_ctx for slot in busy if slot.n_prompt_tokens is not None and slot.n_ctx]
-        if fills:
-            reading.put(model.name, "context_used_ratio", max(fills))
+            return None
+        live = self._slots.setdefault(model.name, Slots()).read(slots, now_s)
+        reading.put(model.name, "tps", live.speed, type=TOTAL)
+        reading.put(model.name, "context_used_ratio", live.fill)
+        return live
+
+    def _look_at_slots_only(self, door: Door, now_s: float, reading: Reading, model: Model, query: str) -> None:
+        """A server without counters: its slots tell what runs, and whether anybody asked since."""
+        live = self._read_slots(door, now_s, reading, model, query)
+        if live is not None:
+            model.used = live.used
+            reading.put(model.name, "requests_running", live.running)
+
+
+def cannot_sleep(props: Props, sleeps: bool | None) -> bool:
+    """Whether the build does not know sleep, or was not told to fall asleep."""
+    return props.is_sleeping is None or sleeps is False
 
 
 def may_ask_metrics(props: Props, sleeps: bool | None) -> bool:
     """Whether `/metrics` neither wakes the model nor keeps it awake. `sleeps`: started so that it falls asleep."""
-    if props.is_sleeping is None or sleeps is False:  # a build that cannot sleep, or was not told to
+    if cannot_sleep(props, sleeps):
         return True
     build = _BUILD.match(props.build_info)
     return build is not None and int(build[1]) >= METRICS_LEAVE_SLEEPERS_ALONE
