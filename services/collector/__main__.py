@@ -12,6 +12,7 @@ from bus.clock import until_beat_s
 from bus.context import ServiceContext
 from bus.service import run
 from services.collector.collector import Collector
+from services.collector.hearing import hear_requests
 from services.collector.own_processes import OwnProcesses
 from services.collector.processes.board import Board
 from services.collector.sampler import GpuShare, Machine
@@ -43,6 +44,7 @@ async def collector(ctx: ServiceContext) -> AsyncIterator[None]:
     watch = Watch(board, wire.setting, wire.spike)
     work = Collector(machine, factories(wire.warn), wire.setting, wire.write, wire, watch.observe)
     ctx.settings.on_change("collector.", lambda key, value: work.settings_changed())
+    hear_requests(ctx, machine.asked)
     await ctx.serve()
     await asyncio.to_thread(work.start)
     ctx.spawn(report(ctx, work), "report cost")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from bus.series import Series
 from services.collector.own_processes import OwnProcesses
+from services.collector.runtime.asked import Asked
 
 if TYPE_CHECKING:
     from services.collector.processes.board import Board, Table
@@ -87,6 +88,8 @@ class Machine:
     gpu: GpuShare = field(default_factory=GpuShare)
     runtimes: Callable[[Collection[int]], None] = _ignore
     """Gets the ports at which model runtimes listen, whenever they change."""
+    asked: Asked = field(default_factory=Asked)
+    """What the tap tells of requests to models."""
     own: OwnProcesses | None = None
     """The monitor's processes; without it each sampler looks for itself."""
 

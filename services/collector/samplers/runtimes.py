@@ -11,9 +11,9 @@ from bus.runtime_ports import SETTING, named_ports
 from bus.series import Series
 from services.collector.runtime.candidates import Candidate
 from services.collector.runtime.finder import Finder
-from services.collector.runtime.idleness import Idleness
+from services.collector.runtime.idleness import Held, Idleness
 from services.collector.runtime.processes import Processes
-from services.collector.runtime.reading import Model, Reading
+from services.collector.runtime.reading import Reading
 from services.collector.runtime.watch import Watch
 from services.collector.sampler import NAN, Machine
 from services.collector.samplers.runtime import RUNTIMES
@@ -57,7 +57,7 @@ class Runtimes:
 
     def read(self, now_s: float) -> list[float]:
         values: dict[Series, float] = {}
-        models: list[tuple[str, Model, float]] = []
+        models: list[Held] = []
         watches = [watch for watch in self._finder.watches if not watch.gone]
         self._say_where(watches)
         for watch in watches:
@@ -67,7 +67,7 @@ class Runtimes:
                 values |= {series: NAN for of_model in known.values() for series in of_model if series not in values}
                 continue
             told = self._told(watch, reading)
-            models += [(reading.runtime, model, _held(told[name])) for name, model in reading.models.items()]
+            models += [self._held(reading, name, told[name]) for name in reading.models]
             for gone in known.keys() - told.keys():
                 del known[gone]
             for name, found in told.items():
@@ -99,6 +99,15 @@ class Runtimes:
         if len(awake) == 1 and watch.candidate.pid and self._machine.gpu.by_pid and reading.loads:
             told[awake[0]] = self._on_gpu(watch, awake[0]) | told[awake[0]]
         return told
+
+    def _held(self, reading: Reading, name: str, values: dict[Series, float]) -> Held:
+        return Held(
+            reading.runtime,
+            reading.models[name],
+            bytes=_of(values, "model.vram_bytes"),
+            asked=self._machine.asked.count(name),
+            busy=_of(values, "model.gpu_util_percent") > 0.0,
+        )
 
     def _on_gpu(self, watch: Watch, model: str) -> dict[Series, float]:
         """What the driver says of the processes of a runtime with one model: all of it is that model's."""
@@ -140,7 +149,7 @@ class Runtimes:
         return named_ports(str(self._machine.setting(SETTING, "")))
 
 
-def _held(values: dict[Series, float]) -> float:
-    """GPU memory of a model; 0 where it is not known."""
-    held = next((value for series, value in values.items() if series.metric == "model.vram_bytes"), 0.0)
-    return held if held == held else 0.0
+def _of(values: dict[Series, float], metric: str) -> float:
+    """A value of a model; 0 where it is not known."""
+    found = next((value for series, value in values.items() if series.metric == metric), 0.0)
+    return found if found == found else 0.0
