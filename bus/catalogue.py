@@ -21,7 +21,11 @@ KINDS = frozenset({"gauge", "counter", "event", "distribution"})
 RATES = frozenset({"render", "resource", "trend"})
 MIB = 1024.0 * 1024.0
 
+CUSTOM = "custom"
+
 _NAME = re.compile(r"[a-z]+(\.[a-z][a-z0-9_]*)+")
+_CUSTOM = re.compile(r"custom\.[a-z][a-z0-9_]*(\.[a-z0-9_]+)*")
+_MOST_LETTERS = 100
 _PROMETHEUS = re.compile(r"wfmonitor_[a-z0-9]+(_[a-z0-9]+)*")
 _OTEL = re.compile(r"[a-z]+(\.[a-z0-9_]+)+")
 
@@ -94,8 +98,31 @@ class Resolved(NamedTuple):
     scale: float
 
 
+def custom_metric(name: str) -> Metric | None:
+    """What a program sends of itself as field of `custom:NAME` (CONTRACTS §1); None where no field is called so.
+
+    Nobody declared it, so it has no unit, may be any number, and is measured whenever it comes.
+    """
+    if len(name) > _MOST_LETTERS or not _CUSTOM.fullmatch(name):
+        return None
+    return Metric(
+        name=name,
+        unit="1",
+        kind="gauge",
+        rate="trend",
+        privacy=CUSTOM,
+        meaning="what another program sent of itself as custom:NAME",
+        otel=name,
+        prometheus=f"wfmonitor_{name.replace('.', '_')}",
+        least=-math.inf,
+    )
+
+
 class Catalogue(Mapping[str, Metric]):
-    """All metrics by name. A mapping that never changes; a wrong key raises `UnknownMetric`."""
+    """All metrics by name. A mapping that never changes; a wrong key raises `UnknownMetric`.
+
+    It lists what is declared, and knows a `custom_metric` besides when it is asked by name.
+    """
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         """Check a parsed catalogue file. Raises `CatalogueError` with the first contradiction."""
@@ -145,17 +172,17 @@ class Catalogue(Mapping[str, Metric]):
 
     def __getitem__(self, name: str) -> Metric:
         """The metric of exactly this name; `UnknownMetric` (a LookupError) otherwise."""
-        try:
-            return self._metrics[name]
-        except KeyError:
-            raise UnknownMetric(name, self.nearest(name)) from None
+        metric: Metric | None = self.get(name)
+        if metric is None:
+            raise UnknownMetric(name, self.nearest(name))
+        return metric
 
     def __contains__(self, name: object) -> bool:
-        return name in self._metrics
+        return isinstance(name, str) and self.get(name) is not None
 
     def get(self, name: str, default: Any = None) -> Any:
         """The metric of exactly this name, or the default."""
-        return self._metrics.get(name, default)
+        return self._metrics.get(name) or custom_metric(name) or default
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._metrics)
@@ -171,7 +198,8 @@ class Catalogue(Mapping[str, Metric]):
         """
         group = source.partition(":")[0]
         for known in (name, f"{group}.{name}"):
-            metric = self._names.get(known)
+            # A program may call a field of its own like anything in the catalogue.
+            metric = custom_metric(known) or (self._names.get(known) if group != CUSTOM else None)
             if metric is not None:
                 in_mib = known != metric.name and known.endswith("_mb")
                 return Resolved(metric, MIB if in_mib else 1.0)

@@ -77,8 +77,8 @@ function truth(value) {
     return value === true || value === 'true';
 }
 
-/** Classes as the header has room for them; processes are recorded with the machine, by number. */
-const NAMES = /** @type {Record<string, string>} */ ({ux: 'page', processes: ''});
+/** Classes as the header has room for them; processes (by number) and what other programs send go with the machine. */
+const NAMES = /** @type {Record<string, string>} */ ({ux: 'page', processes: '', custom: ''});
 
 /** "machine, models" of what /api/v1/recorded says is written to disk now. @param {any} answer */
 export function recordedWords(answer) {

@@ -40,7 +40,8 @@ def parse(text: str) -> Selection:
             source = inside.strip()
     name = _BRACKET.sub("", text)
     head, _, last = name.rpartition(".")
-    if last in STATS and not _known(name):
+    # A field that a program calls `temp.max` is named with a statistic behind it: custom.temp.max.last
+    if last in STATS and (_known(head) or not _known(name)):
         name, stat = head, last
     else:
         stat = ""

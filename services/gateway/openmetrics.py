@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable
 from typing import Protocol
 
-from bus.catalogue import Catalogue, Metric
+from bus.catalogue import CUSTOM, Catalogue, Metric
 
 OPENMETRICS_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 TEXT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -33,7 +33,11 @@ class Point(Protocol):
 
 
 def render(points: Iterable[Point], catalogue: Catalogue, now_us: int, *, openmetrics: bool) -> str:
-    """The whole text. Metrics outside the catalogue (custom:…) and absent or stale values are not in it."""
+    """The whole text. Metrics outside the catalogue and absent or stale values are not in it.
+
+    A field of `custom:NAME` whose name has dots, which no name of Prometheus has, stands in the label `field` as well:
+    `a.b` and `a_b` would be one series.
+    """
     families: dict[str, list[str]] = {}
     for point in sorted(points, key=lambda p: (p.metric, p.source, p.labels)):
         listed = catalogue.get(point.metric)
@@ -43,6 +47,9 @@ def render(points: Iterable[Point], catalogue: Catalogue, now_us: int, *, openme
         if name not in families:
             families[name] = [_head(name, listed, openmetrics)]
         labels = {"source": point.source, **dict(point.labels)}
+        field = point.metric.partition(".")[2]
+        if listed.group == CUSTOM and "." in field:
+            labels["field"] = field
         text = ",".join(f'{key}="{_escape(value)}"' for key, value in labels.items())
         families[name].append(f"{name}{{{text}}} {_number(point.value * listed.scale)}\n")
     return "".join("".join(lines) for lines in families.values()) + "# EOF\n"

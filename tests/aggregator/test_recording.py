@@ -67,6 +67,12 @@ def test_what_happens_to_models_is_kept_with_their_switch_alone(kind: str) -> No
     assert switches(recording__enabled=False).event(event) is None
 
 
+def test_fields_of_other_programs_are_written_with_the_machine() -> None:
+    fields = (Series("custom.humidity", "custom:greenhouse"), Series("custom.Not A Field", "custom:greenhouse"))
+    assert switches().columns(fields).tolist() == [0]
+    assert switches(privacy__record__machine=False).columns(fields).tolist() == []
+
+
 def test_metric_that_nobody_declared_is_not_written() -> None:
     assert switches().columns((Series("system.nobody_knows", "system"),)).tolist() == []
 

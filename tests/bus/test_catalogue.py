@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import shutil
 import subprocess
 import tomllib
@@ -110,6 +111,10 @@ def test_promtool_accepts_every_metric_where_it_is_installed() -> None:
         ("gpu_memory_mb", "gpu:0", "gpu.mem_used_bytes", 1048576),
         ("vram_mb", "gpu:0", "gpu.mem_used_bytes", 1048576),
         ("cpu_percent", "process:python3", "process.cpu_percent", 1),
+        ("custom.humidity", "", "custom.humidity", 1),
+        ("humidity", "custom:greenhouse", "custom.humidity", 1),
+        ("vram_mb", "custom:greenhouse", "custom.vram_mb", 1),
+        ("system.load1", "custom:greenhouse", "custom.system.load1", 1),
     ],
 )
 def test_names_of_the_input_find_their_metric(name: str, source: str, meant: str, scale: float) -> None:
@@ -123,6 +128,14 @@ def test_unknown_name_is_answered_with_the_nearest() -> None:
     with pytest.raises(UnknownMetric) as unlike:
         catalogue().resolve("zzzzqqq")
     assert unlike.value.nearest == ""
+
+
+def test_field_of_another_program_may_be_any_number_and_is_in_no_list() -> None:
+    metric = catalogue()["custom.humidity"]
+    assert metric.range == (-math.inf, math.inf)
+    assert (metric.prometheus, metric.privacy) == ("wfmonitor_custom_humidity", "custom")
+    assert metric.name not in list(catalogue())
+    assert not [name for name in ("custom.", "custom.Big", "custom.a b", f"custom.{'x' * 99}") if name in catalogue()]
 
 
 @pytest.mark.parametrize(

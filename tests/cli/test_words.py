@@ -26,6 +26,11 @@ from services.cli.typed_value import shown, typed
         ("model.tps[model:llama3:8b-instruct]", "model.tps", "", "model:llama3:8b-instruct", ()),
         ("system.cpu_percent", "system.cpu.percent", "", "", ()),
         ("tokens_per_second[model:a].rate", "model.tps", "rate", "model:a", ()),
+        ("custom.humidity", "custom.humidity", "", "", ()),
+        ("custom.humidity.p95[custom:greenhouse]", "custom.humidity", "p95", "custom:greenhouse", ()),
+        ("humidity[custom:greenhouse].max", "custom.humidity", "max", "custom:greenhouse", ()),
+        ("custom.temp.max.last", "custom.temp.max", "last", "", ()),
+        ("custom.max", "custom.max", "", "", ()),
     ],
 )
 def test_metric_is_found_with_its_statistic_source_and_labels(

@@ -59,9 +59,21 @@ def test_what_is_absent_stale_or_unknown_is_left_out() -> None:
     points = [
         Newest("system.cpu.percent", "system", value=float("nan")),
         Newest("system.load1", "system", time_us=NOW_US - STALE_AFTER_US - 1),
-        Newest("custom.x", "custom:y"),
+        Newest("custom.Not a field", "custom:y"),
     ]
     assert render(points, catalogue(), NOW_US, openmetrics=True) == "# EOF\n"
+
+
+def test_fields_of_other_programs_never_stand_in_each_others_place() -> None:
+    fields = ("humidity", "a.b", "a_b", "a_total", "a", "a_count", "a_bucket", "a_info", "a_created")
+    points = [Newest(f"custom.{field}", "custom:x", value=float(at)) for at, field in enumerate(fields)]
+    for openmetrics, read in ((True, openmetrics_families), (False, text_families)):
+        families = list(read(render(points, catalogue(), NOW_US, openmetrics=openmetrics)))
+        samples = [sample for family in families for sample in family.samples]
+        named = {(sample.name, sample.labels.get("field")): sample.value for sample in samples}
+        assert len(samples) == len(named) == len(fields)
+        assert named["wfmonitor_custom_humidity", None] == 0
+        assert (named["wfmonitor_custom_a_b", "a.b"], named["wfmonitor_custom_a_b", None]) == (1, 2)
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
