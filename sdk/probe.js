@@ -215,6 +215,7 @@ export class Generation {
   finish(reason = "", error = "") {
     if (!this._named || this._ended) return;
     this._ended = true;
+    this._end = performance.now();
     this._probe._open.delete(this._id);
     this._reason = REASONS.includes(reason) ? reason : "";
     this._error = /^[A-Za-z_]\w{0,79}$/.test(error) ? error : "";
@@ -272,7 +273,8 @@ export class Generation {
       reasoning_tokens: this._thinking || undefined,
       ttft_ms: since(this._first),
       ttfa_ms: since(this._answer),
-      e2e_ms: since(this._last),
+      // To its last token, whenever its caller says that it ended; one that failed, or that had none, until then.
+      e2e_ms: since(this._reason === "error" ? this._end : (this._last ?? this._end)),
       tpot_ms: gaps.length ? (this._last - this._first) / (this._tokens - 1) : undefined,
       itl_p50_ms: rank(0.5),
       itl_p95_ms: rank(0.95),

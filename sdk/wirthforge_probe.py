@@ -310,8 +310,13 @@ class _Meter:
                 burst["certainty"] = [one and one.certainty for one in measured]
         return burst
 
-    def record(self, wall_us: int, reason: Any, error: Any) -> dict[str, Any]:
-        """The RequestRecord (CONTRACTS §6); what was not measured is not in it."""
+    def record(self, wall_us: int, ended_ns: int, reason: Any, error: Any) -> dict[str, Any]:
+        """The RequestRecord (CONTRACTS §6); what was not measured is not in it.
+
+        An answer lasts to its last token, whenever its caller says that it ended; one that failed, or that had none,
+        until then.
+        """
+        failed = reason == "error" or not self._last_ns
         gaps_ms = sorted(self._gaps_ms) if len(self._gaps_ms) < _GAPS_LIMIT else []
         record = {
             **self._told,
@@ -325,7 +330,7 @@ class _Meter:
             "reasoning_tokens": self._thinking or None,
             "ttft_ms": self._since(self._first_ns),
             "ttfa_ms": self._since(self._answer_ns),
-            "e2e_ms": self._since(self._last_ns),
+            "e2e_ms": self._since(max(ended_ns, self._last_ns) if failed else self._last_ns),
             "tpot_ms": (self._last_ns - self._first_ns) / 1e6 / (self._tokens - 1) if gaps_ms else None,
             "itl_p50_ms": _nearest_rank(gaps_ms, 0.5),
             "itl_p95_ms": _nearest_rank(gaps_ms, 0.95),
@@ -417,7 +422,7 @@ class _Sender:
                 del self._open[meter.request]
                 bursts.append(meter.burst(wall_us))
                 if meter.whole:  # else its counts would not be true
-                    records.append(meter.record(wall_us, one, other))
+                    records.append(meter.record(wall_us, at_ns, one, other))
             else:
                 meter.phase = "flowing"
                 touched[meter.request] = meter

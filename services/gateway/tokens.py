@@ -160,7 +160,10 @@ def _told(column: Sequence[float | None]) -> list[float]:
 
 
 def requests_of(told: Told, now_us: int, now_boot_us: int) -> Iterator[RequestRecord]:
-    """RequestRecords of producer "sdk"; a start that no clock of this machine can have shown is refused."""
+    """RequestRecords of producer "sdk"; a start that no clock of this machine can have shown is refused.
+
+    One that does not say how long it took ends now, when it is told.
+    """
     for number, request in enumerate(told.requests):
         if not now_us - _DAY_US <= request.start_us <= now_us + MAX_AHEAD_US:
             raise Refusal(
@@ -171,6 +174,8 @@ def requests_of(told: Told, now_us: int, now_boot_us: int) -> Iterator[RequestRe
             for name in request.__struct_fields__
             if name not in ("stall", "model") and (value := getattr(request, name)) is not None
         }
+        # A record is told at the end; one without a length would be taken for a request that still runs.
+        measured.setdefault("e2e_ms", max(0, now_us - request.start_us) / 1000)
         yield RequestRecord(
             **measured,
             model=plain_name(request.model),

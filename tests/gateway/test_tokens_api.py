@@ -9,6 +9,7 @@ import pytest
 from wfmonitor.v1.request_pb2 import Phase, RequestRecord, TokenBurst, TokenKind
 
 from bus import topics
+from bus.targets import Targets
 from services.gateway.open_requests import SILENT_AFTER_S, OpenRequests
 from services.gateway.refusal import Refusal
 from services.gateway.tokens import MAX_BURSTS, MAX_ROWS, bursts_of, read_told, requests_of
@@ -71,6 +72,15 @@ def test_columns_that_were_not_measured_may_be_left_out() -> None:
     assert (sent.phase, len(sent.times_us), len(sent.certainty)) == (Phase.PHASE_SENT, 0, 0)
     (flowing,) = bursts({"model": "m", "request": REQUEST, "phase": "flowing", "times_us": [NOW_US]})
     assert (list(flowing.tokens), list(flowing.kinds)) == ([0], [TokenKind.TOKEN_KIND_ANSWER])
+
+
+def test_a_record_that_does_not_say_how_long_it_took_ends_when_it_is_told() -> None:
+    (silent, ahead, said) = requests(
+        record(finish_reason="error", error="ValueError"), record(start_us=NOW_US + 500_000), record(e2e_ms=3.5)
+    )
+    assert (silent.e2e_ms, ahead.e2e_ms, said.e2e_ms) == (5000.0, 0.0, 3.5)
+    assert ahead.HasField("e2e_ms")
+    assert Targets(ttft_ms=100.0).met(silent) is False
 
 
 def test_a_record_holds_what_was_measured_and_nothing_else() -> None:

@@ -19,6 +19,7 @@ from wfmonitor.v1.request_pb2 import Phase
 from wirthforge_probe import Probe
 
 from bus.home import DEFAULT_PORT_BASE, Home
+from bus.targets import Targets
 from tests.sdk.ear import TOKEN, EarDoor
 from tests.stack import wait_until
 
@@ -82,6 +83,24 @@ def test_an_exception_of_the_caller_ends_it_by_its_class_alone(door: EarDoor, pr
         ("abort", "KeyboardInterrupt"),
     ]
     assert not any(one.HasField("ttft_ms") for one in door.records)
+
+
+def test_a_generation_that_fails_before_its_first_token_lasts_until_then(door: EarDoor, probe: Probe) -> None:
+    def fail_after(tokens: int) -> None:
+        with probe.generation("m") as answer:
+            for _ in range(tokens):
+                answer.token()
+            door.wait_for(lambda: door.tokens() == tokens and len(door.bursts) > tokens, "what came before")
+            raise TimeoutError
+
+    for tokens in (0, 1):
+        with pytest.raises(TimeoutError):
+            fail_after(tokens)
+    door.wait_for(lambda: len(door.records) == 2, "both records")
+    told = [one for body in door.bodies for one in json.loads(body)["requests"]]
+    assert all(one["e2e_ms"] > 0 for one in told)  # said by the probe, not made up for by the door
+    assert told[1]["e2e_ms"] > told[1]["ttft_ms"]
+    assert [Targets(ttft_ms=1e6).met(one) for one in door.records] == [False, False]
 
 
 def test_a_generation_that_is_forgotten_ends(door: EarDoor, probe: Probe) -> None:

@@ -51,6 +51,20 @@ def test_a_generation_is_told_from_its_prompt_to_its_end() -> None:
     assert door.events[0]["fields"] == {"accuracy_proxy[type=score]": 0.5}
 
 
+def test_a_generation_that_fails_before_its_first_token_lasts_until_then() -> None:
+    with EarDoor() as door:
+        node(f"""
+            const probe = new Probe({{ url: "{door.url}/api/v1/tokens", token: "{TOKEN}" }});
+            const none = probe.generation("m"), one = probe.generation("m");
+            one.token();
+            setTimeout(() => {{ none.finish("error", "TimeoutError"); one.finish("error", "TimeoutError"); }}, 30);
+        """)
+        door.wait_for(lambda: len(door.records) == 2, "both records")
+    told = [one for body in door.bodies for one in json.loads(body)["requests"]]
+    assert all(one["e2e_ms"] > 20 for one in told)  # said by the probe, not made up for by the door
+    assert [one.finish_reason for one in door.records] == ["error", "error"]
+
+
 def test_text_that_is_handed_by_mistake_is_not_sent() -> None:
     with EarDoor() as door:
         node(f"""
