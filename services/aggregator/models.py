@@ -6,7 +6,7 @@ from wfmonitor.v1.request_pb2 import RequestRecord
 from wfmonitor.v1.sample_pb2 import SampleBatch
 
 from bus import topics
-from bus.clock import boot_us, wall_us
+from bus.clock import wall_us
 from bus.context import ServiceContext
 from bus.settings_mirror import Value
 from services.aggregator.batch import Batch
@@ -53,7 +53,7 @@ class Models:
         await self._drift.save()
 
     def _choose(self, _key: str, value: Value) -> None:
-        self.board.choose(str(value), boot_us() / 1e6)
+        self.board.choose(str(value))
 
 
 def _own_rows(ctx: ServiceContext) -> Iterator[SampleBatch]:

@@ -54,7 +54,7 @@ class Board:
         model = self._models.get(burst.model)
         if model is None:
             model = self._models[burst.model] = Model(burst.model, self._learned, self._means)
-            self._measure_against([model], now_s)
+            self._measure_against([model])
         at_s = burst.boot_us[-1] / 1e6 if burst.boot_us else now_s
         model.take(burst, at_s, self._others_until_s(model, at_s), self._days())
 
@@ -62,10 +62,10 @@ class Board:
         """The disagreement index of two models, as it was measured where their tokens are."""
         self._pairs.disagree(one, other, value, now_s)
 
-    def choose(self, profile: str, now_s: float) -> None:
+    def choose(self, profile: str) -> None:
         """The setting changed; each model's next token is measured by it."""
         self._choice = profile
-        self._measure_against(self._models.values(), now_s)
+        self._measure_against(self._models.values())
 
     def rows(self, now_s: float) -> Iterator[Row]:
         """A row of each model that is not quiet, and one of all of them together."""
@@ -84,7 +84,7 @@ class Board:
             model.learn(now_s, day)
         if now_s >= self._profiles_due_s:
             self._profiles_due_s = now_s + PROFILES_EVERY_S
-            self._measure_against(awake, now_s)
+            self._measure_against(awake)
         for model in awake:
             alone = self._others_until_s(model, now_s) < math.inf
             yield Row(model.name, model.slow_columns, model.slow_row(now_s, alone=alone))
@@ -126,9 +126,9 @@ class Board:
                     break
         return until_s
 
-    def _measure_against(self, models: Iterable[Model], now_s: float) -> None:
+    def _measure_against(self, models: Iterable[Model]) -> None:
         for model in models:
-            if model.measure_against(self._choice, now_s, int(self._days())):
+            if model.measure_against(self._choice, int(self._days())):
                 self._profiles[model.name] = model.profile
 
     def _judge_pairs(self, awake: dict[str, Model], now_s: float) -> None:

@@ -6,10 +6,12 @@
     >>> round(energy.at(39.9), 3)  # 0.5 · 10/20 + 0.3 · 0.8 + 0.2 · 1
     0.69
 
-It has no tick: E is exact at any time that is asked for, so it cannot depend on how often that happens.
+It has no tick, and asking moves nothing: E is exact at any time that is asked for, so it cannot depend on how often
+that happens, nor on tokens being told after it was asked for a time later than theirs.
 """
 
 import math
+from bisect import bisect_right
 from collections import deque
 
 from services.aggregator.energy.profile import Profile
@@ -47,6 +49,8 @@ class Energy:
 
     def token(self, now_s: float, certainty: float | None = None) -> None:
         """One output token arrived. `now_s` is monotonic and may not go back; `certainty` in [0, 1], None: absent."""
+        while self._arrivals and self._arrivals[0] <= now_s - TPS_WINDOW_S + _HALF_A_US:
+            self._arrivals.popleft()
         self._arrivals.append(now_s)
         gap_ms = math.inf if self._last_s is None else 1000.0 * (now_s - self._last_s)
         # Nothing preceded the first token of all, so nothing stalled.
@@ -79,14 +83,18 @@ class Energy:
         return self._after_token * held_s + HALF_LIFE_S / math.log(2.0) * fallen
 
     def tps(self, now_s: float) -> float:
-        """Tokens in (now − 1 s, now], a second. 0 where none came."""
-        while self._arrivals and self._arrivals[0] <= now_s - TPS_WINDOW_S + _HALF_A_US:
-            self._arrivals.popleft()
-        return len(self._arrivals) / TPS_WINDOW_S
+        """Tokens in (now − 1 s, now], a second, at a time not before the last token. 0 where none came."""
+        gone = bisect_right(self._arrivals, now_s - TPS_WINDOW_S + _HALF_A_US)
+        return (len(self._arrivals) - gone) / TPS_WINDOW_S
 
     def overdue(self, now_s: float) -> bool:
         """Whether the last token is longer ago than the stall time; False before the first."""
         return self._last_s is not None and now_s - self._last_s > self.profile.stall_ms / 1000.0 + _HALF_A_US
+
+    @property
+    def last_s(self) -> float | None:
+        """When the last token came; None before the first."""
+        return self._last_s
 
     def gap_ms(self, now_s: float) -> float:
         """Since the last token; infinite before the first."""

@@ -32,13 +32,18 @@ _AT_WORK_S = 10.0
 _SLOWED_S = 30.0
 # A model that has been idle for so long is no longer told each tick; its ring keeps what was.
 QUIET_AFTER_S = 10.0
+# Tokens are heard so late at most, but for those that a program keeps while nobody takes them: the tap waits for a
+# frame, the SDK for a frame and an answer. What cannot be taken back is told so much later.
+LATE_S = 1.0
 # A window up to the newest token of the slower of two, which may be a stall behind.
-_KEPT_S = WINDOW_S + RATE_OVER_S + 2.0
+_KEPT_S = WINDOW_S + RATE_OVER_S + LATE_S + 1.0
 _SILENT = (State.IDLE, State.CHARGING, State.DRAINED)
 
 
 class Model:
-    """Times are of the boot clock, in seconds; those that lag behind (two requests at once) count as now."""
+    """Times are of the boot clock, in seconds. Its state moves by its tokens' own times alone, whenever they are heard;
+    what is asked of it moves nothing. A token older than the newest (two requests at once) counts as at the newest.
+    """
 
     def __init__(self, name: str, learned: Learned, means: EnergyMeans) -> None:
         self.name = name
@@ -56,7 +61,7 @@ class Model:
         self._stretches = Stretches(name)
         self._slowdown, self._slowed_s = math.nan, -math.inf
         self._worked_until_s = -math.inf
-        self._now_s = self._heard_s = -math.inf
+        self._heard_s = -math.inf
         self._interval_ms = math.nan
         self._certainty = math.nan
         self._entropy_bits = math.nan
@@ -71,17 +76,17 @@ class Model:
         if burst.phase == Phase.PHASE_SENT:
             self.session.prompt(burst.request_id, self._at(epoch_s))
         for index, boot in enumerate(burst.boot_us):
-            now_s = self._at(boot / 1e6)
+            now_s = self._at(boot / 1e6)  # never before the newest token
             self._certainty, self._entropy_bits = _value(burst.certainty, index), _value(burst.entropy_bits, index)
             for _ in range(max(burst.tokens[index], 1) if index < len(burst.tokens) else 1):
                 self._token(burst.request_id, now_s)
                 self._compare(burst.request_id, now_s, others_until_s, days)
-        self._heard_s = self._at(epoch_s)
-        while self.arrivals and self.arrivals[0] < self._now_s - _KEPT_S:
+        self._heard_s = max(self._heard_s, epoch_s)
+        while self.arrivals and self.arrivals[0] < self.last_token_s - _KEPT_S:
             self.arrivals.popleft()
         if burst.phase == Phase.PHASE_ENDED:
-            self._worked_until_s = self._now_s
-            self.session.end(burst.request_id, self._now_s)
+            self._worked_until_s = max(self._worked_until_s, self._at(epoch_s))
+            self.session.end(burst.request_id, self._at(epoch_s))
             self._stretches.ended(burst.request_id)
 
     def _token(self, request: str, now_s: float) -> None:
@@ -96,12 +101,13 @@ class Model:
         self._means.token(request, now_s, session.counts.lifetime_energy_s, session.energy.at(now_s))
 
     def _compare(self, request: str, now_s: float, others_until_s: float, days: float) -> None:
-        stretch = self._stretches.token(request, now_s, self.session.running, min(others_until_s, now_s))
+        stretch = self._stretches.token(request, now_s, self.session.running(now_s), min(others_until_s, now_s))
         if stretch is None:
             return
         baselines = self._learned.baselines
         if stretch.alone:
             baselines.learn(stretch.bin, stretch.tpot_ms, days)
+            self._slowdown = math.nan
             return
         alone_ms = baselines.tpot_ms(stretch.bin, days)
         self._slowdown = math.nan if alone_ms is None else stretch.tpot_ms / alone_ms
@@ -109,14 +115,17 @@ class Model:
 
     def at_work_until_s(self, now_s: float) -> float:
         """inf while a prompt or an answer of it is under way, else when one was last."""
+        now_s = self._at(now_s)
         # First what costs nothing: it is asked of each model with each burst of another.
-        if self.session.running and (now_s - self.last_token_s < _AT_WORK_S or self.state(now_s) is State.CHARGING):
+        if self.session.running(now_s) and (
+            now_s - self.last_token_s < _AT_WORK_S or self.state(now_s) is State.CHARGING
+        ):
             return math.inf
         return max(self._worked_until_s, self.last_token_s)
 
     def _at(self, now_s: float) -> float:
-        self._now_s = max(self._now_s, now_s)
-        return self._now_s
+        """A time at which its state can be asked: there is none before the newest token."""
+        return max(now_s, self.last_token_s)
 
     def state(self, now_s: float) -> State:
         return self.session.state(self._at(now_s))
@@ -131,30 +140,29 @@ class Model:
     def awake(self, now_s: float) -> bool:
         return now_s - self._heard_s < QUIET_AFTER_S or self.state(now_s) is not State.IDLE
 
-    def measure_against(self, choice: str, now_s: float, day: int) -> bool:
+    def measure_against(self, choice: str, day: int) -> bool:
         """The profile that the setting means for this model; whether it is another one than before."""
         before = self.session.profile
         profile = in_force(choice, self._learned.weeks[self.name], day, before)
-        self.session.measure_against(profile, self._at(now_s))
+        self.session.measure_against(profile)
         return profile != before
 
     def learn(self, now_s: float, day: int) -> None:
         """Once a second: what is kept of it over its lives."""
-        now_s = self._at(now_s)
+        session, now_s = self.session, self._at(now_s)
         # The rate is that of a whole second only then.
         if self.streams(now_s) and now_s - self._streams_since_s >= TPS_WINDOW_S:
-            self._learned.ran(self.name, day, self.session.energy.tps(now_s))
-        self.session.advance(now_s)
-        self._learned.reach(self.name, self._earlier_lives_s + self.session.counts.lifetime_energy_s)
+            self._learned.ran(self.name, day, session.energy.tps(now_s))
+        settled_s = session.lifetime_energy_s(self._at(now_s - LATE_S))
+        self._learned.reach(self.name, self._earlier_lives_s + settled_s)
 
     def slow_row(self, now_s: float, *, alone: bool) -> list[float]:
         """Values of SLOW_FIELDS; `alone`: no other model is at work."""
         profile = self.session.profile
-        if alone or now_s - self._slowed_s > _SLOWED_S:
-            self._slowdown = math.nan
+        slowed = not alone and now_s - self._slowed_s <= _SLOWED_S
         return [
             self._learned.lifetime_s(self.name),
-            self._slowdown,
+            self._slowdown if slowed else math.nan,
             *(float(self.episodes[kind]) for kind in (INTERFERENCE, RESONANCE, DESYNC)),
             NUMBERS[profile.name],
             profile.tps_max,
@@ -184,7 +192,7 @@ class Model:
             float(session.counts.tokens),
             float(session.counts.stalls),
             float(session.counts.bursts),
-            float(session.running),
+            float(session.running(now_s)),
             *(self.standing if streaming else Standing()),
         ]
 

@@ -97,7 +97,7 @@ def test_a_changed_profile_measures_the_next_token_and_energy_does_not_jump() ->
     board = Board()
     board.take(tokens("m", "r", [1.0 + k / 10 for k in range(30)]), 3.9)
     before = row(board, 4.6)["energy"]  # it decays
-    board.choose("lite", 4.6)
+    board.choose("lite")
     assert row(board, 4.6)["energy"] == before
     assert {name: profile.name for name, profile in board.profile_changes().items()} == {"m": "lite"}
     assert board.profile_changes() == {}

@@ -36,7 +36,7 @@ def as_expected(session: Session, wanted: dict[str, Any]) -> dict[str, Any]:
         "stalls": session.counts.stalls,
         "bursts": session.counts.bursts,
         "tokens": session.counts.tokens,
-        "running": session.running,
+        "running": session.running(now_s),
     }
 
 
@@ -48,7 +48,7 @@ def test_a_trace_is_what_it_was_computed_to_be_whatever_the_tick(path: Path, eve
     session = Session(Profile(numbers["name"], numbers["tps_max"], numbers["stall_ms"], numbers["alpha"]))
     ticks = range(0, trace["expected"][-1]["at_ms"], every_ms) if every_ms else ()
     steps: list[tuple[int, int, Callable[[], None]]] = [
-        (at, 1, lambda at=at: session.advance(at / 1000.0)) for at in ticks
+        (at, 1, lambda at=at: session.state(at / 1000.0)) for at in ticks
     ]  # type: ignore[misc]
     steps += [(event["at_ms"], 0, lambda event=event: apply(session, event)) for event in trace["events"]]  # type: ignore[misc]
     compared = 0

@@ -61,7 +61,7 @@ def walk(events: list[Event], profile: dict[str, float], until_ms: int) -> list[
     state, since_ms, slow, high_ms = "IDLE", 0, 0, None
     stalls = bursts = 0
     newest = 0.0
-    stalled = bursting = False
+    bursting = False
     running: set[str] = set()
     past: list[int] = []
     seen: list[dict[str, Any]] = []
@@ -77,7 +77,7 @@ def walk(events: list[Event], profile: dict[str, float], until_ms: int) -> list[
                 first = state in ("IDLE", "CHARGING", "DRAINED")
                 gap_ms = now_ms - past[-1] if past else math.inf
                 late = gap_ms > profile["stall_ms"] and not first
-                stalls += late and not stalled  # the gap passed the limit within this millisecond
+                stalls += late  # a gap between tokens is known to be one when it ends
                 slow = slow + 1 if late else 0
                 if first:
                     state = "FLOWING"
@@ -86,14 +86,10 @@ def walk(events: list[Event], profile: dict[str, float], until_ms: int) -> list[
                 elif state == "STALLING" and slow == 0:
                     state = "FLOWING"
                 past.append(now_ms)
-                stalled = False
             else:
                 running.discard(event.request)
                 if not running and state != "IDLE":
-                    state, stalled = "DRAINED", False
-        answers = state in ("FLOWING", "STALLING", "SATURATED")
-        if answers and not stalled and now_ms - past[-1] > profile["stall_ms"]:
-            stalled, stalls = True, stalls + 1
+                    state = "DRAINED"
         fast = sum(now_ms - 1000 < at <= now_ms for at in past) > 0.6 * profile["tps_max"]
         bursts += fast and not bursting and bool(past) and past[-1] == now_ms
         bursting = fast
@@ -151,7 +147,7 @@ def traces() -> dict[str, tuple[str, list[Event], str, int]]:
         "two_slow_tokens_stall": (
             "standard",
             [*steady(10, 61, 20, 0.8), *steady(2200, 733, 4, 0.8), *steady(5100, 61, 20, 0.8)],
-            "a gap is a stall at once, the state wants two of them, and one quick token ends it",
+            "a gap is a stall once it ends, the state wants two of them, and one quick token ends it",
             9_000,
         ),
         "a_stall_wins_over_certainty": (
