@@ -15,26 +15,43 @@ export function mountRecording({api, bridge}) {
     /** @type {boolean|null} null: not known */
     let on = null;
     let change = '', problem = '';
-    let what = 'machine';
+    /** @type {string|null} null: not known */
+    let what = null;
+    let stale = true, looking = false, again = false;
 
     const draw = () => {
-        dot.classList.toggle('off', on !== true);
-        text(said, problem || (on === null ? 'recording: not known' : on ? `recording: ${what}` : 'not recording'));
-        button.title = on ? `Written to this machine's disk: ${what}; processes by a number, never by name without your consent. Click to stop.` : 'Nothing new is written to disk. Click to record again.';
+        dot.classList.toggle('off', on !== true || what === '');
+        text(said, problem || (on === null ? 'recording: not known' : on ? `recording${what === null ? '' : `: ${what || 'nothing'}`}` : 'not recording'));
+        button.title = on ? titleOf(what) : 'Nothing new is written to disk. Click to record again.';
         button.setAttribute('aria-pressed', String(on === true));
         undo.hidden = !change;
     };
     const look = async () => {
-        if (document.hidden) return;
-        try {
-            const answer = await api.ask(`settings?prefix=${KEY}`);
-            const found = (answer.settings ?? []).find((/** @type {any} */ one) => one.key === KEY);
-            on = found ? truth(found.value) : null;
-            problem = '';
-        } catch {
-            on = null;
+        again = true;
+        if (document.hidden || looking) return;
+        looking = true;
+        while (again) {
+            again = false;
+            try {
+                const answer = await api.ask(`settings?prefix=${KEY}`);
+                const found = (answer.settings ?? []).find((/** @type {any} */ one) => one.key === KEY);
+                on = found ? truth(found.value) : null;
+                problem = '';
+                if (stale) {
+                    stale = false;
+                    what = recordedWords(await api.ask('recorded'));
+                }
+            } catch {
+                on = what = null;
+                stale = true;
+            }
+            draw();
         }
-        draw();
+        looking = false;
+    };
+    const lookAnew = () => {
+        stale = true;
+        void look();
     };
     const ask = async (/** @type {string} */ path, /** @type {object} */ body) => {
         button.disabled = true;
@@ -64,11 +81,12 @@ export function mountRecording({api, bridge}) {
         draw();
     });
     bridge.on('events', ({events}) => {
-        if (events.some((/** @type {any} */ event) => event.kind === 'setting_changed')) void look();
+        if (events.some((/** @type {any} */ event) => event.kind === 'setting_changed')) lookAnew();
     });
-    bridge.on('link', ({link}) => { if (link.state === 'open') void look(); });
+    bridge.on('link', ({link}) => { if (link.state === 'open') lookAnew(); });
+    document.addEventListener('visibilitychange', look);
     setInterval(look, LOOK_MS);
-    void api.ask('recorded').then((answer) => { what = recordedWords(answer) || what; draw(); }, () => {});
+    void look();
     draw();
 }
 
@@ -78,12 +96,16 @@ function truth(value) {
 }
 
 /** Classes as the header has room for them; processes (by number) and what other programs send go with the machine. */
-const NAMES = /** @type {Record<string, string>} */ ({ux: 'page', processes: '', custom: ''});
+const NAMES = /** @type {Record<string, string>} */ ({ux: 'page', processes: '', custom: '', process_names: 'process names', client: 'clients'});
 
-/** "machine, models" of what /api/v1/recorded says is written to disk now. @param {any} answer */
+/** "machine, models" of what /api/v1/recorded says is written to disk now; records of requests go with the models. @param {any} answer */
 export function recordedWords(answer) {
-    const classes = Array.isArray(answer?.classes) ? answer.classes : [];
-    return classes
-        .filter((/** @type {any} */ one) => one.recording === true && ['on', 'numbers'].includes(one.recorded))
-        .map((/** @type {any} */ one) => NAMES[one.name] ?? String(one.name)).filter(Boolean).join(', ');
+    const written = [...answer?.classes ?? [], ...answer?.besides ?? []].filter((/** @type {any} */ one) => one.recording === true).map((one) => String(one.name));
+    return written.filter((name) => name !== 'requests' || !written.includes('models')).map((name) => NAMES[name] ?? name).filter(Boolean).join(', ');
+}
+
+/** @param {string|null} what */
+function titleOf(what) {
+    if (what === '') return 'Nothing is written to disk: each class is switched off (`wfmon settings list` shows their switches). Click to stop for good.';
+    return `Written to this machine's disk: ${what ?? 'not known'}; processes by a number, never by name without your consent. Click to stop.`;
 }

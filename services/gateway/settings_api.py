@@ -11,6 +11,7 @@ from wfmonitor.v1.settings_service_pb2_grpc import SettingsServiceStub
 
 from bus.catalogue import Catalogue
 from bus.plain import to_plain
+from bus.settings_catalogue import find, settings_catalogue
 from bus.settings_mirror import SettingsMirror
 from services.gateway.access import Visitor
 from services.gateway.door import Bearer
@@ -19,6 +20,7 @@ from services.gateway.middleware import VISITOR, read_body
 from services.gateway.params import Params
 from services.gateway.refusal import Refusal
 
+_SWITCH = "privacy.record."
 # The page waits so long for the service that has to obey; later it sees the result in the next answer.
 _RESULT_WITHIN_S = 2.0
 
@@ -134,14 +136,28 @@ class SettingsApi:
         return json_response(to_plain(await self._ask.VerifyAudit(pb.VerifyAuditRequest(), timeout=TIMEOUT_S)))
 
     async def recorded(self, request: web.Request) -> web.Response:
-        """What is recorded, class by class, with its defaults, its switch and its metrics (CONTRACTS §11)."""
+        """What is recorded, class by class, with its defaults, its switch and its metrics (CONTRACTS §11).
+
+        `besides`: what has a switch of its own and is no class of metrics (records of requests, names, clients).
+        """
         Params(request, ())
         enabled = self._settings.flag("recording.enabled")
+        switches = {one.switch for one in self._catalogue.privacy.values()}
+        besides = [key for key in settings_catalogue() if key.startswith(_SWITCH) and key not in switches]
         return json_response(
             {
                 "recording": enabled,
                 "switch": "recording.enabled",
                 "classes": [self._class(name, enabled) for name in self._catalogue.privacy],
+                "besides": [
+                    {
+                        "name": key.removeprefix(_SWITCH),
+                        "meaning": find(key).meaning,
+                        "switch": key,
+                        "recording": enabled and self._settings.flag(key),
+                    }
+                    for key in besides
+                ],
             }
         )
 

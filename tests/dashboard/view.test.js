@@ -63,8 +63,11 @@ test('the palette finds by letters in order, the closest first', () => {
 
 test('what is recorded is said by its classes', () => {
     assert.equal(recordedWords({classes: [
-        {name: 'machine', recorded: 'on', recording: true}, {name: 'processes', recorded: 'numbers', recording: true},
-        {name: 'models', recorded: 'on', recording: true},
-        {name: 'ux', recorded: 'on', recording: false}, {name: 'client', recorded: 'off', recording: true},
-    ]}), 'machine, models');
+        {name: 'machine', recording: true}, {name: 'processes', recording: true}, {name: 'models', recording: true},
+        {name: 'ux', recording: false}, {name: 'custom', recording: true},
+    ], besides: [{name: 'requests', recording: true}, {name: 'client', recording: false}]}), 'machine, models');
+    assert.equal(recordedWords({classes: [{name: 'machine', recording: false}, {name: 'models', recording: false}], besides: [
+        {name: 'requests', recording: true}, {name: 'process_names', recording: true}, {name: 'client', recording: false},
+    ]}), 'requests, process names');
+    assert.equal(recordedWords({classes: [{name: 'machine', recording: false}], besides: []}), '');
 });

@@ -50,6 +50,20 @@ def test_pause_stops_what_moves_and_the_recording_goes_on(open_page: Open, stack
     wait_until(lambda: canvas.screenshot() != before, 30, "the line to move again")
 
 
+def test_header_says_what_is_recorded_as_switches_change(open_page: Open, stack: Stack) -> None:
+    page = open_page()
+    said = page.locator("#recording-text")
+    expect(said).to_have_text("recording: machine, models, page")
+    off = api(stack, "settings", {"key": "privacy.record.machine", "value": False})
+    expect(said).to_have_text("recording: models, page")
+    strict = api(stack, "settings", {"key": "privacy.profile", "value": "strict"})
+    expect(said).to_have_text("recording: nothing")
+    expect(page.locator("#record-dot")).to_contain_class("off")
+    for made in (strict, off):
+        api(stack, "settings/undo", {"change_id": made["change"]["id"]})
+    expect(said).to_have_text("recording: machine, models, page")
+
+
 def test_one_click_stops_the_recording_and_undo_starts_it(open_page: Open, stack: Stack) -> None:
     def recording() -> object:
         return json.loads(api(stack, "settings?prefix=recording.enabled")["settings"][0]["value"])

@@ -99,6 +99,8 @@ async def test_every_address_answers_with_names_of_the_schema(page: Page) -> Non
         "machine", "processes", "models", "ux", "custom",
     }  # fmt: skip
     assert all(one["recording"] and one["switch"].startswith("privacy.record.") for one in recorded["classes"])
+    besides = {one["name"]: one["recording"] for one in recorded["besides"]}
+    assert besides == {"requests": True, "process_names": False, "client": False}
     now = await page.read("/api/v1/query_instant?metric=system.cpu.percent&stat=avg&window=1s")
     assert now["values"][0]["window"] == "1s"
 
