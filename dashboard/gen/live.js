@@ -6,7 +6,8 @@ export const RateGroup = {
     "RATE_GROUP_UNSPECIFIED": 0,
     "RATE_GROUP_RENDER": 1,
     "RATE_GROUP_RESOURCE": 2,
-    "RATE_GROUP_TREND": 3
+    "RATE_GROUP_TREND": 3,
+    "RATE_GROUP_EVENT": 4
 };
 
 export const ServiceState = {

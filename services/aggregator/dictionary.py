@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from wfmonitor.v1.sample_pb2 import RateGroup
+
 from bus.series import Series
 from services.aggregator.batch import TableKey
 from services.aggregator.store_schema import ColumnRow, TableRow, tuples
@@ -61,6 +63,11 @@ class Dictionary:
     def columns_of(self, metric: str) -> Sequence[Column]:
         """Every column of a metric, over all tables."""
         return self._by_metric.get(metric, ())
+
+    def events_of(self, metric: str) -> set[Series]:
+        """The series of a metric whose rows came as things happened."""
+        event = RateGroup.RATE_GROUP_EVENT
+        return {column.series for column in self.columns_of(metric) if self._by_id[column.table_id].key.group == event}
 
     def add_table(self, key: TableKey, rate_hz: float, line: int = 0) -> Table:
         """A new table in a line, or in one of its own (0)."""

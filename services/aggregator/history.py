@@ -1,6 +1,6 @@
 """The past of a series: committed chunks and the ring, joined without a seam (DESIGN §5.4)."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -11,7 +11,7 @@ from services.aggregator.rings import Rings
 from services.aggregator.selection import Selection, to_selector
 from services.aggregator.statistics import Floats, Statistic, Times
 from services.aggregator.table import RingTable
-from services.aggregator.windows import evaluate, stale_after_us
+from services.aggregator.windows import evaluate, event_stale_after_us, stale_after_us, table_stale_after_us
 
 SLICE_US = 3_600_000_000
 
@@ -29,6 +29,10 @@ class Chunks(Protocol):
 
     async def read(self, selector: Selector, start_us: int, end_us: int) -> Sequence[tuple[Series, Times, Floats]]:
         """Rows in (start, end] of each series a selector names."""
+        ...
+
+    def events(self, metric: str) -> Collection[Series]:
+        """The metric's series whose rows came as things happened."""
         ...
 
 
@@ -88,14 +92,15 @@ class History:
 
     async def window(self, chosen: Selection, end_us: int, length_us: int, stat: Statistic) -> dict[Series, float]:
         """The statistic over (end − length, end] of each series chosen, NaN absent; length 0: the newest sample."""
-        rates = {series: table.rate_hz for series, table, _ in self._columns(chosen)}
-        longest_us = max([stale_after_us(rate) for rate in rates.values()], default=stale_after_us(1.0))
+        stale = dict.fromkeys(self._chunks.events(chosen.metric), event_stale_after_us(length_us))
+        stale |= {series: table_stale_after_us(table, length_us) for series, table, _ in self._columns(chosen)}
+        longest_us = max(stale.values(), default=stale_after_us(1.0))
         result = {}
         for past in await self.read(chosen, end_us - (length_us or longest_us + 1), end_us):
             values, times_us = past.values, past.times_us
             if not length_us:
                 values, times_us = values[-1:], times_us[-1:]
-            stale_us = stale_after_us(rates.get(past.series, 1.0))
+            stale_us = stale.get(past.series, stale_after_us(1.0))
             result[past.series] = float(evaluate(values[None, :], times_us, end_us, stat, stale_us=stale_us)[0])
         return result
 

@@ -1,7 +1,7 @@
 """Raw samples of a time span, out of the chunks: only the columns asked for are read and decoded."""
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
@@ -72,6 +72,10 @@ class RawQuery:
                         pieces.setdefault(column.series, []).append((part.times, values))
         joined = [_join(series, found, start_us, end_us) for series, found in sorted(pieces.items())]
         return [one for one in joined if len(one.times_us)]
+
+    def events(self, metric: str) -> Collection[Series]:
+        """The metric's series whose rows came as things happened, as far as they are written down."""
+        return self._store.dictionary.events_of(metric)
 
     async def _read_line(self, line: int, columns: Sequence[Column], start_us: int, end_us: int) -> list[_Part]:
         ids = [column.id for column in columns]

@@ -128,7 +128,9 @@ class StandingQueries:
         if now_us >= g + WAIT_US:
             return True
         live = [
-            part.table for part in standing.parts if now_us - part.table.newest_us <= stale_after_us(part.table.rate_hz)
+            part.table
+            for part in standing.parts
+            if not part.table.of_events and now_us - part.table.newest_us <= stale_after_us(part.table.rate_hz)
         ]
         return bool(live) and all(table.newest_us >= g for table in live)
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from wfmonitor.v1.sample_pb2 import RateGroup
 
 from bus.series import Series
 from services.aggregator.batch import MAX_COLUMNS, Batch, Floats, TableKey, Times
@@ -97,6 +98,11 @@ class RingTable:
     def offset_us(self) -> int:
         """Wall minus boot clock at the newest row."""
         return int(self.times_us[self._end - 1] - self.boot_us[self._end - 1]) if self.rows else 0
+
+    @property
+    def of_events(self) -> bool:
+        """Whether rows come as things happen, not at a rate."""
+        return self.key.group == RateGroup.RATE_GROUP_EVENT
 
     @property
     def period_us(self) -> int:

@@ -6,15 +6,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.aggregator.statistics import Floats, Statistic, Times
-from services.aggregator.table import STEP_US, RingTable
+from services.aggregator.table import RING_S, STEP_US, RingTable
 
 STALE_PERIODS = 3
 STALE_US = 1_000_000
+# What happened last stands for now as long as the rings reach back; a reading is expected again within a period.
+EVENT_STANDS_US = RING_S * 1_000_000
 
 
 def stale_after_us(rate_hz: float) -> int:
     """Age at which the newest sample of a series no longer stands for now: max(3 periods, 1 s)."""
     return max(round(STALE_PERIODS * 1e6 / rate_hz), STALE_US)
+
+
+def table_stale_after_us(table: RingTable, length_us: int) -> int:
+    """The same for a window over a table; an event has no period, and counts wherever it lies in the window."""
+    return event_stale_after_us(length_us) if table.of_events else stale_after_us(table.rate_hz)
+
+
+def event_stale_after_us(length_us: int) -> int:
+    """Age at which an event is out of a window; length 0: at which the newest stands for now no longer."""
+    return length_us or EVENT_STANDS_US
 
 
 def evaluate(values: Floats, times_us: Times, end_us: int, stat: Statistic, *, stale_us: int | None = None) -> Floats:
@@ -49,7 +61,7 @@ def over_table(
     """
     if offset_us is not None and table.rows and abs(offset_us - table.offset_us) > STEP_US:
         end_us += table.offset_us - offset_us
-    stale_us = stale_after_us(table.rate_hz)
+    stale_us = table_stale_after_us(table, length_us)
     rows = table.window(columns, end_us - (length_us or stale_us + 1), end_us)
     values = rows.values
     if not length_us and values.shape[1]:

@@ -36,6 +36,7 @@ from services.tap.finder import Finder
 from services.tap.hearing import hear, hear_of_runtimes
 from services.tap.keeper import Keeper
 from services.tap.listening import Door
+from services.tap.measures import Measures
 from services.tap.meter import Figures, Meter
 from services.tap.probe_tasks_run import ProbeTasks
 from services.tap.proxy import Proxy
@@ -60,6 +61,7 @@ async def tap(ctx: ServiceContext) -> AsyncIterator[None]:
         ctx.journal_heads["events"] = lambda: store.head
         table, figures, bursts = RouteTable(), Figures(), Bursts(ctx.publish)
         keeper = Keeper(ctx, store, lambda: recording(ctx))
+        ended = Measures(ctx.samples, keeper.put).ended
         clients = Clients(lambda: recording(ctx) and ctx.settings.flag("privacy.record.client"), store.client_key)
         clients.follow()
         ctx.settings.on_change("privacy.record.client", lambda _key, _value: clients.follow())
@@ -76,7 +78,7 @@ async def tap(ctx: ServiceContext) -> AsyncIterator[None]:
                 if not measures(ctx):
                     return None
                 failed = partial(tell_failure, ctx, figures)
-                return Meter(figures, bursts, keeper.put, failed, scores.judged, client_of, disagreements)
+                return Meter(figures, bursts, ended, failed, scores.judged, client_of, disagreements)
 
             besides = Besides(lambda: wants(ctx))
             proxy = Proxy(upstreams, table, finder, new_meter, besides)
@@ -91,7 +93,7 @@ async def tap(ctx: ServiceContext) -> AsyncIterator[None]:
             )
             await door.serve(ctx.home.ports.tap)
             ending.push_async_callback(door.close)
-            hear(ctx, keeper)
+            hear(ctx, ended, keeper.put_cost)
             hear_of_runtimes(ctx, finder)
             ctx.spawn(keeper.run(), "keep records")
             ctx.spawn(keeper.trim(), "remove old records")

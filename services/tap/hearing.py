@@ -3,6 +3,8 @@
 The first two are best effort: a lost message leaves a record out, or one without its cost, and nothing else.
 """
 
+from collections.abc import Callable
+
 from wfmonitor.v1.health_pb2 import Health
 from wfmonitor.v1.request_pb2 import RequestCost, RequestRecord
 
@@ -10,14 +12,14 @@ from bus import topics
 from bus.context import ServiceContext
 from bus.runtime_ports import SETTING, found_ports, named_ports
 from services.tap.finder import Finder
-from services.tap.keeper import OWN, Keeper
+from services.tap.keeper import OWN
 
 PROBE = "probe"
 """The route of what no proxy saw: the program told it itself (docs/sdk.md)."""
 
 
-def hear(ctx: ServiceContext, keeper: Keeper) -> None:
-    """Keep what is told, for as long as the service lives."""
+def hear(ctx: ServiceContext, ended: Callable[[RequestRecord], None], cost_told: Callable[[RequestCost], None]) -> None:
+    """Pass on what is told, for as long as the service lives."""
 
     def on_request(_topic: str, payload: bytes) -> None:
         record = RequestRecord.FromString(payload)
@@ -26,10 +28,10 @@ def hear(ctx: ServiceContext, keeper: Keeper) -> None:
         if not record.id or not record.model:
             raise ValueError("a record names its request and its model")
         record.route = record.route or PROBE
-        keeper.put(record)
+        ended(record)
 
     def on_cost(_topic: str, payload: bytes) -> None:
-        keeper.put_cost(RequestCost.FromString(payload))
+        cost_told(RequestCost.FromString(payload))
 
     ctx.subscribe([topics.REQUESTS], on_request)
     ctx.subscribe([topics.REQUEST_COSTS], on_cost)

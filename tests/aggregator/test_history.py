@@ -5,7 +5,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from wfmonitor.v1.metrics_service_pb2 import Selector
+from wfmonitor.v1.sample_pb2 import RateGroup
 
+from bus.series import Series
 from services.aggregator.history import History, Past
 from services.aggregator.rings import Rings
 from services.aggregator.selection import Selection
@@ -27,6 +29,10 @@ class Written:
     def __init__(self, rows: dict) -> None:
         self.rows = rows
         self.asked = 0
+        self.happened: tuple[Series, ...] = ()
+
+    def events(self, metric: str) -> list[Series]:
+        return [series for series in self.happened if series.metric == metric]
 
     async def read(self, selector: Selector, start_us: int, end_us: int) -> list[Past]:
         self.asked += 1
@@ -69,6 +75,22 @@ async def test_rows_ahead_of_a_clock_set_back_are_found_on_disk() -> None:
     history = past_of(rings, {CPU: [(second(70), 70.0), (second(71), 71.0)]})
     (past,) = await history.read(Selection("system.cpu.percent"), second(12), second(100))
     assert past.values.tolist() == [13.0, 14.0, 70.0, 71.0]
+
+
+async def test_events_count_in_any_window_wherever_they_are_held() -> None:
+    rings, hour_us = Rings(), 3600 * SECOND
+    old = {CPU: [(second(1), 3.0), (second(2), 9.0)]}
+    history = past_of(rings, old)
+    chosen, p95 = Selection("system.cpu.percent"), statistic("p95")
+    assert np.isnan((await history.window(chosen, second(1000), hour_us, p95))[CPU])  # readings of long ago
+    written = Written(old)
+    written.happened = (CPU,)
+    history = History(rings, written, lambda: second(1))
+    assert await history.window(chosen, second(1000), hour_us, p95) == {CPU: 9.0}
+    rings.append(batch([second(900)], {CPU: [11.0]}, rate_hz=1.0, group=RateGroup.RATE_GROUP_EVENT))
+    assert await history.window(chosen, second(1000), hour_us, p95) == {CPU: 11.0}
+    assert await history.window(chosen, second(1000), 0, statistic("last")) == {CPU: 11.0}
+    assert await history.window(chosen, second(1300), 0, statistic("last")) == {}
 
 
 async def test_what_the_rings_hold_needs_no_disk() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from wfmonitor.v1.sample_pb2 import RateGroup
 
 from services.aggregator.statistics import STATISTICS, statistic, window_us
 from services.aggregator.table import RingTable
@@ -72,6 +73,16 @@ def test_newest_sample_older_than_three_periods_is_absent() -> None:
     fast = ring([START_US], {CPU: [1.0]}, rate_hz=60.0)
     assert ask(fast, START_US + 1_000_000, 10_000_000, "count") == [1.0]
     assert isnan(ask(fast, START_US + 1_000_001, 10_000_000, "count")[0])
+
+
+def test_an_event_has_no_period_and_counts_wherever_it_lies_in_the_window() -> None:
+    happened = batch([START_US], {CPU: [7.0]}, rate_hz=1.0, group=RateGroup.RATE_GROUP_EVENT)
+    table = RingTable(happened.key, 1.0)
+    table.append(happened)
+    assert ask(table, START_US + 299_999_999, 300_000_000, "p95") == [7.0]
+    assert isnan(ask(table, START_US + 300_000_000, 300_000_000, "p95")[0])
+    assert ask(table, START_US + 60_000_000, 0, "last") == [7.0]
+    assert isnan(ask(table, START_US + 300_000_001, 0, "last")[0])
 
 
 def test_instant_is_the_newest_sample_of_each_series() -> None:

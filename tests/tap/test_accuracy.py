@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from wfmonitor.v1.sample_pb2 import SampleBatch
+from wfmonitor.v1.sample_pb2 import RateGroup, SampleBatch
 
 from bus import topics
 from tests.stack import Ear
@@ -18,7 +18,8 @@ ASKED = {"model": MODEL, "stream": True, "response_format": {"type": "json_objec
 def batches(ear: Ear) -> list[SampleBatch]:
     """What the tap itself told of the model."""
     told = [SampleBatch.FromString(payload) for topic, payload in ear.messages if topic.startswith(topics.SAMPLES)]
-    return [batch for batch in told if (batch.producer, batch.source) == ("tap", f"model:{MODEL}")]
+    wanted = ("tap", f"model:{MODEL}", RateGroup.RATE_GROUP_TREND)
+    return [batch for batch in told if (batch.producer, batch.source, batch.group) == wanted]
 
 
 def scores(ear: Ear) -> list[float]:

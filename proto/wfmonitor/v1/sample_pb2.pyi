@@ -32,6 +32,8 @@ class _RateGroupEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RateGroup.V
     """10 Hz"""
     RATE_GROUP_TREND: _RateGroup.ValueType  # 3
     """1 Hz: trends and dear reads"""
+    RATE_GROUP_EVENT: _RateGroup.ValueType  # 4
+    """rows as things happen; rate_hz: how many a second are held for five minutes"""
 
 class RateGroup(_RateGroup, metaclass=_RateGroupEnumTypeWrapper):
     """How often a table is read. The rates behind the names are settings."""
@@ -43,6 +45,8 @@ RATE_GROUP_RESOURCE: RateGroup.ValueType  # 2
 """10 Hz"""
 RATE_GROUP_TREND: RateGroup.ValueType  # 3
 """1 Hz: trends and dear reads"""
+RATE_GROUP_EVENT: RateGroup.ValueType  # 4
+"""rows as things happen; rate_hz: how many a second are held for five minutes"""
 Global___RateGroup: _TypeAlias = RateGroup  # noqa: Y015
 
 @_typing.final
