@@ -4,11 +4,12 @@
  */
 
 import {termsOf} from './panels/request-terms.js';
+import {PAGE, RequestList} from './request-list.js';
 
 /** @typedef {import('./types').RequestRecord} RequestRecord */
 /** @typedef {import('./types').EnergyFigures} EnergyFigures */
 
-const ASKED = 100, MOST = 200;
+const MOST = 200;
 const AGAIN_MS = 1000;
 const OPTIONAL = /** @type {const} */ ([
     'queue_ms', 'load_ms', 'prefill_ms', 'ttft_ms', 'ttfa_ms', 'e2e_ms', 'tpot_ms', 'itl_max_ms',
@@ -34,7 +35,7 @@ export function recordOf(record) {
     return found;
 }
 
-/** Fires `change` (the list) and `choose`. */
+/** Fires `change` (what is known), `order` (the list, since a person asked) and `choose`. */
 export class Requests extends EventTarget {
     /** @param {import('./api.js').Api} api @param {import('./bridge.js').Bridge} bridge */
     constructor(api, bridge) {
@@ -51,6 +52,7 @@ export class Requests extends EventTarget {
         this.lanes = [];
         this.chosen = '';
         this.again = 0;
+        this.list = new RequestList((query) => this.page(query), () => this.all, sessionStorage);
         bridge.on('requests', ({requests}) => this.live(requests));
         bridge.on('energy', (/** @type {EnergyFigures} */ {lanes}) => { this.lanes = lanes; });
         bridge.on('link', ({link}) => { if (link.state === 'open') void this.load(); });
@@ -67,17 +69,37 @@ export class Requests extends EventTarget {
         this.again = setTimeout(() => this.load(), AGAIN_MS);
     }
 
+    /** @param {string} query */
+    async page(query) {
+        const {requests, total, more, terms} = await this.api.ask(`requests?${query}`);
+        // One under way has no end yet; the tokens tell of it.
+        const records = (requests ?? []).map(recordOf).filter((/** @type {RequestRecord} */ one) => Number(one.e2e_ms) === one.e2e_ms || one.finish_reason || one.error);
+        return {records: /** @type {RequestRecord[]} */ (records), more: Boolean(more), total: Number(total ?? NaN), terms: termsOf(terms)};
+    }
+
     async load() {
         try {
-            const answer = await this.api.ask(`requests?limit=${ASKED}`);
-            this.total = Number(answer.total ?? NaN);
+            const newest = await this.page(`limit=${PAGE}`);
+            this.total = newest.total;
             this.reason = '';
-            this.terms = termsOf(answer.terms);
-            // One under way has no end yet; the tokens tell of it.
-            this.add((answer.requests ?? []).map(recordOf).filter((/** @type {RequestRecord} */ one) => Number(one.e2e_ms) === one.e2e_ms || one.finish_reason || one.error));
+            this.terms = newest.terms;
+            if (this.list.newest) this.list.take(newest);
+            else await this.list.load();
+            this.add(newest.records);
         } catch (error) {
             this.reason = error instanceof Error ? error.message : String(error);
         }
+    }
+
+    /** What a person asks of the list. @param {(list: RequestList) => Promise<void>} wish */
+    async ask(wish) {
+        try {
+            await wish(this.list);
+            this.reason = '';
+        } catch (error) {
+            this.reason = error instanceof Error ? error.message : String(error);
+        }
+        this.dispatchEvent(new Event('order'));
     }
 
     /** @param {RequestRecord[]} records */
@@ -97,7 +119,7 @@ export class Requests extends EventTarget {
     /** @param {string} model newest first */
     of(model) { return this.all.filter((record) => record.model === model); }
 
-    get selected() { return this.ended.get(this.chosen) ?? null; }
+    get selected() { return this.ended.get(this.chosen) ?? this.list.held.get(this.chosen) ?? null; }
 
     /** @param {string} id '' or the chosen one again: none */
     choose(id) {

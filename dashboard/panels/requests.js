@@ -1,6 +1,7 @@
-/** Requests to models: newest on top, their phases to one scale; the chosen one is shaded in every chart and explained below. */
-import {attribute, el, rows, text} from '../dom.js';
+/** Requests to models: newest on top or in the order of a column, their phases to one scale; the chosen one is shaded in every chart and explained below. */
+import {attribute, el, hide, rows, text} from '../dom.js';
 import {NONE, clock, grouped, short} from '../format.js';
+import {PAGE} from '../request-list.js';
 import {modelHeard} from './energy.js';
 import {costWords, goodputWords, overTarget} from './request-terms.js';
 import {besideOf, companyWords} from './request-company.js';
@@ -10,9 +11,14 @@ import {drawLine, roundUp, waterfall} from './waterfall.js';
 
 /** @typedef {import('../context.js').Context} Context */
 /** @typedef {import('../types').RequestRecord} RequestRecord */
+/** @typedef {{name: string, kind: string, order: string, inverse?: boolean, alphabet?: boolean}} Head */
 
-const MOST = 60;
-const HEADS = [['started', ''], ['model', ''], ['TTFT', 'right'], ['tokens in', 'right'], ['out', 'right'], ['tok/s', 'right'], ['joules', 'right'], ['', 'bars'], ['outcome', '']];
+/** Columns from the left; by what the gateway orders each. Tokens a second are the inverse of the time per token. */
+const HEADS = /** @type {Head[]} */ ([
+    {name: 'started', kind: '', order: 'time'}, {name: 'model', kind: '', order: 'model', alphabet: true}, {name: 'TTFT', kind: 'right', order: 'ttft'},
+    {name: 'tokens in', kind: 'right', order: 'prompt'}, {name: 'out', kind: 'right', order: 'output'}, {name: 'tok/s', kind: 'right', order: 'tpot', inverse: true},
+    {name: 'joules', kind: 'right', order: 'joules'}, {name: 'length', kind: 'bars', order: 'e2e'}, {name: 'outcome', kind: '', order: 'outcome', alphabet: true},
+]);
 const ENDS = /** @type {Record<string, string>} */ ({stop: 'stop', length: 'length limit', tool: 'tool call', abort: 'stopped by client', error: 'error', '': 'ended'});
 
 /** @param {number|null|undefined} value @param {(value: number) => string} say */
@@ -30,24 +36,40 @@ export default {
     mount(host, context) {
         const {requests, state, events, bridge} = context;
         const about = el('span', {class: 'quiet'}), shaded = el('span', {class: 'quiet shaded', hidden: true}, el('span', {class: 'shade-key', 'aria-hidden': 'true'}), 'shaded in the charts: the selected request');
-        const scale = el('th', {scope: 'col', class: 'bars'});
-        const head = el('tr', {}, ...HEADS.map(([name, kind]) => (kind === 'bars' ? scale : el('th', {scope: 'col', class: kind}, name))));
-        const body = el('tbody'), table = el('table', {class: 'list'}, el('thead', {}, head), body), empty = el('p', {class: 'sentence calm'});
-        const scroll = el('div', {class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'Requests, newest first'}, table);
+        const heads = HEADS.map((head) => headCell(head, requests)), scale = /** @type {HTMLElement} */ (heads[7].querySelector('.head-name'));
+        const body = el('tbody'), table = el('table', {class: 'list'}, el('thead', {}, el('tr', {}, ...heads)), body), empty = el('p', {class: 'sentence calm'});
+        const more = el('button', {class: 'more-button', type: 'button', on: {click: () => requests.ask((list) => list.next())}}, `${PAGE} more`);
+        const rest = el('span', {class: 'quiet'}), further = el('p', {class: 'together further'}, rest, more);
+        const scroll = el('div', {class: 'scroll', tabindex: '0', role: 'region'}, table, further);
         const why = el('p', {class: 'sentence why', role: 'status', hidden: true}), fall = el('div', {class: 'fall-place'});
         host.append(el('header', {class: 'ends'}, el('div', {class: 'together'}, el('h2', {}, 'Requests'), about), shaded), empty, scroll, why, fall);
 
+        let drawn = {full_ms: 0, running: 0};
         const draw = () => {
-            const now_us = bridge.now_us(), running = requests.running, shown = requests.all.slice(0, MOST);
+            const now_us = bridge.now_us(), {running, list} = requests, shown = list.rows;
             const most_ms = Math.max(1000, ...shown.map(({e2e_ms}) => Number(e2e_ms) || 0), ...running.map(({begun_us}) => (now_us - begun_us) / 1000 || 0));
             const full_ms = roundUp(most_ms);
+            drawn = {full_ms, running: running.length};
             text(scale, `0 to ${full_ms / 1000}\u00a0s`);
-            text(about, [requests.total > 0 ? `${grouped(requests.total)} kept` : '', goodputWords(shown, requests.terms)].filter(Boolean).join(', '));
+            attribute(/** @type {Element} */ (scale.parentElement), 'aria-label', `length, ${scale.textContent}`);
+            text(about, [requests.total > 0 ? `${grouped(requests.total)} kept` : '', goodputWords(requests.all, requests.terms)].filter(Boolean).join(', '));
             text(empty, requests.reason || (shown.length || running.length ? '' : 'No request has been measured yet. Send one through the tap, or tell it with the probe; it appears by itself.'));
             empty.hidden = !empty.textContent;
             table.hidden = !shown.length && !running.length;
+            hide(further, !list.more);
+            hide(more, !list.goesOn);
+            text(rest, `${list.goesOn ? '' : 'the first '}${grouped(shown.length)} of ${grouped(requests.total)}${list.goesOn ? '' : '; `wfmon requests --sort` lists all'}`);
+            attribute(scroll, 'aria-label', `Requests, ${orderWords(list.order)}`);
+            heads.forEach((cell, at) => fillHead(cell, HEADS[at], list.order));
             const all = [...running.map((one) => liveRow(one, now_us)), ...shown.map((record) => endedRow(record, requests))];
             rows(body, all, () => newRow(requests), (tr, one) => fill(tr, one, full_ms, one.id === requests.chosen));
+        };
+        /** Of those under way only: the others stand as they are. */
+        const goOn = () => {
+            const now_us = bridge.now_us(), {running} = requests;
+            const outgrown = running.some(({begun_us}) => (now_us - begun_us) / 1000 > drawn.full_ms);
+            if (outgrown || running.length !== drawn.running) return draw();
+            running.forEach((one, at) => fill(/** @type {HTMLElement} */ (body.children[at]), liveRow(one, now_us), drawn.full_ms, false));
         };
         const choose = () => {
             const record = requests.selected;
@@ -67,7 +89,8 @@ export default {
         };
         requests.addEventListener('change', () => { if (!state.paused) draw(); });
         requests.addEventListener('choose', choose);
-        bridge.on('energy', () => { if (!state.paused && requests.running.length) draw(); });
+        requests.addEventListener('order', draw);
+        bridge.on('energy', () => { if (!state.paused && requests.running.length) goOn(); });
         draw();
     },
 };
@@ -99,6 +122,31 @@ function liveRow(one, now_us) {
         cells: [`${clock(started_us)}.${Math.floor((started_us / 1e5) % 10)}`, one.model, figure(first_ms, seconds), NONE, one.tokens ? grouped(one.tokens) : NONE, NONE, NONE],
         outcome: waits ? `waiting ${(so_far_ms / 1000).toFixed(1)}\u00a0s` : 'streaming',
     };
+}
+
+/** @param {Head} head @param {import('../requests.js').Requests} requests */
+function headCell({name, kind, order, inverse, alphabet}, requests) {
+    const click = () => {
+        const now = requests.list.order;
+        // The greatest first, names by the alphabet; once more turns it.
+        const ascending = now.name === order ? !now.ascending : Boolean(inverse || alphabet);
+        void requests.ask((list) => list.put({name: order, ascending}));
+    };
+    return el('th', {scope: 'col', class: kind}, el('button', {class: 'sort', type: 'button', on: {click}}, el('span', {class: 'head-name'}, name), el('span', {class: 'sort-way', 'aria-hidden': 'true'})));
+}
+
+/** @param {HTMLElement} cell @param {Head} head @param {import('../request-list.js').Order} now */
+function fillHead(cell, {order, inverse}, now) {
+    const chosen = now.name === order, rising = now.ascending !== Boolean(inverse);
+    attribute(cell, 'aria-sort', chosen ? (rising ? 'ascending' : 'descending') : null);
+    text(/** @type {Element} */ (cell.querySelector('.sort-way')), chosen ? (rising ? '\u00a0↑' : '\u00a0↓') : '');
+}
+
+/** "newest first", "by TTFT, greatest first". @param {import('../request-list.js').Order} order */
+function orderWords({name, ascending}) {
+    if (name === 'time') return ascending ? 'oldest first' : 'newest first';
+    const head = /** @type {Head} */ (HEADS.find(({order}) => order === name));
+    return `by ${head.name}, ${ascending !== Boolean(head.inverse) ? (head.alphabet ? 'A to Z' : 'least first') : head.alphabet ? 'Z to A' : 'greatest first'}`;
 }
 
 /** @param {import('../requests.js').Requests} requests */

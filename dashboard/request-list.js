@@ -1,0 +1,112 @@
+/**
+ * The list of requests in the order that a person chose: pages as the gateway has them, and among them what ended since.
+ * What was not measured stands last, either way.
+ */
+
+/** @typedef {import('./types').RequestRecord} RequestRecord */
+/** @typedef {{name: string, ascending: boolean}} Order */
+/** @typedef {{records: RequestRecord[], more: boolean}} Page */
+
+export const PAGE = 100;
+/** Rows that nobody reads any more are laid out all the same; `wfmon requests --after` goes on from here. */
+export const MOST = 1000;
+const KEY = 'wfmon.requests.order';
+
+/** What the gateway can order by, and what that is of a record. @type {Record<string, (record: RequestRecord) => number|string|null|undefined>} */
+const VALUES = {
+    time: ({start_us}) => start_us, model: ({model}) => model, ttft: ({ttft_ms}) => ttft_ms, e2e: ({e2e_ms}) => e2e_ms, tpot: ({tpot_ms}) => tpot_ms,
+    prompt: ({prompt_tokens}) => prompt_tokens, output: ({output_tokens}) => output_tokens, joules: ({joules}) => joules, outcome: ({error, finish_reason}) => error || finish_reason || null,
+};
+
+/** @param {Order} order @returns {(a: RequestRecord, b: RequestRecord) => number} equal ones newest first */
+export function comparing({name, ascending}) {
+    const of = (/** @type {RequestRecord} */ record) => {
+        const value = VALUES[name](record);
+        return value === undefined || value !== value ? null : value;
+    };
+    return (a, b) => {
+        const one = of(a), other = of(b);
+        if (one === other) return b.start_us - a.start_us;
+        if (one === null || other === null) return one === null ? 1 : -1;
+        return one < other === ascending ? -1 : 1;
+    };
+}
+
+/** @param {string|null} kept @returns {Order} */
+function orderFrom(kept) {
+    const [name, way] = (kept ?? '').split(' ');
+    return Object.hasOwn(VALUES, name) ? {name, ascending: way === 'ascending'} : {name: 'time', ascending: false};
+}
+
+export class RequestList {
+    /**
+     * @param {(query: string) => Promise<Page>} ask a page of the gateway @param {() => RequestRecord[]} recent what ended, as this page has heard of it
+     * @param {Pick<Storage, 'getItem'|'setItem'>} memory keeps the order for the visit
+     */
+    constructor(ask, recent, memory) {
+        this.ask = ask;
+        this.recent = recent;
+        this.memory = memory;
+        this.order = orderFrom(memory.getItem(KEY));
+        /** @type {Map<string, RequestRecord>} */
+        this.held = new Map();
+        /** The last of the pages that are here. @type {RequestRecord|undefined} */
+        this.last = undefined;
+        this.pages = 0;
+        this.more = false;
+        this.question = 0;
+    }
+
+    /** Whether it is in the order in which the page asks anyway. */
+    get newest() { return this.order.name === 'time' && !this.order.ascending; }
+
+    /** What is shown. Where more is behind the last page, what would stand there is not: others may belong between. */
+    get rows() {
+        const before = comparing(this.order), {last, more, held} = this;
+        const known = new Map([...held, ...this.recent().map((record) => /** @type {const} */ ([record.id, record]))]);
+        const shown = [...known.values()].filter((record) => !more || !last || held.has(record.id) || before(record, last) < 0);
+        return shown.sort(before).slice(0, MOST);
+    }
+
+    /** Whether another page can be asked for. */
+    get goesOn() { return this.more && this.held.size < MOST; }
+
+    /** The first page, again: others that are here stay. @param {Page} page */
+    take({records, more}) {
+        if (this.pages > 1 && this.held.size < MOST) {
+            for (const record of records) this.held.set(record.id, record);
+            return;
+        }
+        this.held = new Map(records.map((record) => [record.id, record]));
+        this.last = records.at(-1);
+        this.more = more;
+        this.pages = 1;
+    }
+
+    /** Asks for the first page. @returns {Promise<void>} */
+    async load() { return this.put(this.order); }
+
+    /** The list in another order, once its first page is here: until then the old one is no lie. @param {Order} order */
+    async put(order) {
+        const question = ++this.question, changed = order !== this.order;
+        const page = await this.ask(`limit=${PAGE}&order=${order.name}&ascending=${Number(order.ascending)}`);
+        if (question !== this.question) return;
+        if (changed) {
+            this.order = order;
+            this.pages = 0;
+            this.memory.setItem(KEY, `${order.name} ${order.ascending ? 'ascending' : 'descending'}`);
+        }
+        this.take(page);
+    }
+
+    async next() {
+        const {last, order: {name, ascending}} = this, question = ++this.question;
+        if (!last || !this.goesOn) return;
+        const {records, more} = await this.ask(`limit=${PAGE}&order=${name}&ascending=${Number(ascending)}&after_id=${encodeURIComponent(last.id)}`);
+        if (question !== this.question) return;
+        for (const record of records) this.held.set(record.id, record);
+        this.last = records.at(-1) ?? last;
+        this.more = more;
+        this.pages += 1;
+    }
+}
