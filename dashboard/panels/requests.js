@@ -4,6 +4,7 @@ import {NONE, clock, grouped, short} from '../format.js';
 import {PAGE} from '../request-list.js';
 import {modelHeard} from './energy.js';
 import {costWords, goodputWords, overTarget} from './request-terms.js';
+import {clientsPart} from './request-clients.js';
 import {besideOf, companyWords} from './request-company.js';
 import {heldUp, phasesOf, rateOf, whyOf, worstOf} from './request-why.js';
 import {sameSeconds} from './same-seconds.js';
@@ -42,7 +43,7 @@ export default {
         const rest = el('span', {class: 'quiet'}), further = el('p', {class: 'together further'}, rest, more);
         const scroll = el('div', {class: 'scroll', tabindex: '0', role: 'region'}, table, further);
         const why = el('p', {class: 'sentence why', role: 'status', hidden: true}), fall = el('div', {class: 'fall-place'});
-        host.append(el('header', {class: 'ends'}, el('div', {class: 'together'}, el('h2', {}, 'Requests'), about), shaded), empty, scroll, why, fall);
+        host.append(el('header', {class: 'ends'}, el('div', {class: 'together'}, el('h2', {}, 'Requests'), about), shaded), empty, scroll, why, fall, clientsPart(context));
 
         let drawn = {full_ms: 0, running: 0};
         const draw = () => {
