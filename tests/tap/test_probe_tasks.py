@@ -14,7 +14,7 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 from wfmonitor.v1 import requests_service_pb2 as pb
-from wfmonitor.v1.sample_pb2 import SampleBatch
+from wfmonitor.v1.sample_pb2 import RateGroup, SampleBatch
 
 from bus import topics
 from services.tap.probe_tasks import LONGEST_ANSWER, Task, is_right, tasks
@@ -131,7 +131,8 @@ async def model(tapped: Tapped) -> AsyncIterator[Model]:
 
 def scores(ear: Ear) -> list[float]:
     told = [SampleBatch.FromString(payload) for topic, payload in ear.messages if topic.startswith(topics.SAMPLES)]
-    batches = [batch for batch in told if (batch.producer, batch.source) == ("tap", f"model:{MODEL}")]
+    wanted = ("tap", f"model:{MODEL}", RateGroup.RATE_GROUP_TREND)
+    batches = [batch for batch in told if (batch.producer, batch.source, batch.group) == wanted]
     return [value for batch in batches for value in batch.values if not math.isnan(value)]
 
 
