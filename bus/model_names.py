@@ -15,3 +15,8 @@ def plain_name(name: str) -> str:
     if name.startswith(("/", "~", "./", "../", "\\\\")) or name[1:3] in (":\\", ":/"):
         name = name.replace("\\", "/").rstrip("/").rpartition("/")[2]
     return "".join(letter if letter.isprintable() else "?" for letter in name[:LONGEST_NAME]) or UNNAMED
+
+
+def same_model(one: str, other: str) -> bool:
+    """Whether two names mean the same model; Ollama leaves `:latest` out."""
+    return one == other or one.removesuffix(":latest") == other.removesuffix(":latest")

@@ -5,7 +5,7 @@ import {NONE, clock, join, memory} from '../format.js';
 
 /** @typedef {import('../context.js').Context} Context */
 /** @typedef {{median: number, p25: number, p75: number, n: number}} Spread */
-/** @typedef {{model: string, prompt_tokens: number, concurrency: number, counted_prompt_tokens: Spread|null, ttft_ms: Spread|null, tpot_ms: Spread|null, throughput_tps: Spread|null, joules_per_token: number|null, joules_attribution: string, vram_bytes: number|null, failed: number, error: string, disturbed: number}} Cell */
+/** @typedef {{model: string, prompt_tokens: number, concurrency: number, counted_prompt_tokens: Spread|null, ttft_ms: Spread|null, tpot_ms: Spread|null, throughput_tps: Spread|null, joules_per_token: number|null, joules_per_token_spread: Spread|null, joules_attribution: string, vram_bytes: number|null, vram_bytes_spread: Spread|null, failed: number, error: string, disturbed: number}} Cell */
 /** @typedef {{id: string, start_us: number, end_us: number, state: string, reason: string, now: string, requests: number, requests_done: number, cells: Cell[], plan: {models: string[], rounds: number, output_tokens: number}}} Run */
 
 const EACH_MS = 1000;
@@ -19,14 +19,26 @@ export function spreadWords(spread, digits) {
     return `${median} [${low} to ${high}]`;
 }
 
+/** Video memory with its range; runs of earlier versions kept one number. @param {Cell} cell */
+function vramWords({vram_bytes: bytes, vram_bytes_spread: spread}) {
+    if (bytes === null) return NONE;
+    if (!spread) return join(memory(bytes));
+    const [median, low, high] = [spread.median, spread.p25, spread.p75].map((one) => join(memory(one)));
+    return `${median} [${low} to ${high}]`;
+}
+
+/** @param {Cell} cell */
+function jouleWords({joules_per_token: joules, joules_per_token_spread: spread, joules_attribution: how}) {
+    return joules === null ? NONE : `${spread ? spreadWords(spread, 2) : joules.toFixed(2)} (${how})`;
+}
+
 /** One cell of a run as the words of a row; what was not measured is a dash. @param {Cell} cell */
 export function rowWords(cell) {
     const notes = [cell.failed ? `${cell.failed} failed: ${cell.error}` : '', cell.disturbed ? `${cell.disturbed} beside other requests` : ''];
     return [
         cell.model, `${cell.prompt_tokens}${cell.counted_prompt_tokens ? ` (${cell.counted_prompt_tokens.median.toFixed(0)})` : ''}`,
         cell.concurrency ? String(cell.concurrency) : NONE, spreadWords(cell.ttft_ms, 1), spreadWords(cell.tpot_ms, 2), spreadWords(cell.throughput_tps, 1),
-        cell.joules_per_token === null ? NONE : `${cell.joules_per_token.toFixed(2)} (${cell.joules_attribution})`,
-        cell.vram_bytes === null ? NONE : join(memory(cell.vram_bytes)), cell.ttft_ms ? String(cell.ttft_ms.n) : '0', notes.filter(Boolean).join('; '),
+        jouleWords(cell), vramWords(cell), cell.ttft_ms ? String(cell.ttft_ms.n) : '0', notes.filter(Boolean).join('; '),
     ];
 }
 

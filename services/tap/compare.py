@@ -13,13 +13,13 @@ from wfmonitor.v1.compare_service_pb2 import CompareCell, ComparePlan, CompareRu
 
 from bus.clock import wall_us
 from bus.database import DatabaseReplaced, DiskFull
-from bus.model_names import plain_name
+from bus.model_names import plain_name, same_model
 from services.tap.compare_client import PATH, CompareClient
 from services.tap.compare_plan import filled, prompt, requests_of, words_for
 from services.tap.compare_sources import Sources
 from services.tap.compare_store import CompareStore
-from services.tap.compare_sums import Sent, put_joules, sum_up
-from services.tap.routes import RouteTable, Upstream, same_model
+from services.tap.compare_sums import Sent, put_joules, put_vram, sum_up
+from services.tap.routes import RouteTable, Upstream
 
 # What a request cost is known some seconds after its end.
 _COST_WITHIN_S = 5.0
@@ -159,7 +159,9 @@ class Comparing:
             first = await self._client.ask(model, prompt(words, f"{run.id} warm {length}"), 2, 1)
             run.requests_done += 1
             if first.error:
-                cell = run.cells.add(model=plain_name(model), runtime=upstream.runtime, prompt_tokens=length)
+                cell = run.cells.add(
+                    model=plain_name(model), asked=model, runtime=upstream.runtime, prompt_tokens=length
+                )
                 sum_up(cell, [[first]])
                 times.append((0, 0))
                 return
@@ -170,6 +172,7 @@ class Comparing:
             for concurrency in plan.concurrency:
                 cell = run.cells.add(
                     model=plain_name(self._table.name_of(upstream, model)),
+                    asked=model,
                     runtime=upstream.runtime,
                     prompt_tokens=length,
                     concurrency=concurrency,
@@ -179,7 +182,7 @@ class Comparing:
                 times.append((begin_us, wall_us()))
 
     async def _cell(self, run: CompareRun, cell: CompareCell, model: str, words: int) -> None:
-        plan, rounds = run.plan, list[list[Sent]]()
+        plan, rounds, vram = run.plan, list[list[Sent]](), list[int]()
         for number in range(plan.rounds):
             self._tell(
                 run,
@@ -198,8 +201,9 @@ class Comparing:
             rounds.append([task.result() for task in tasks])
             run.requests_done += cell.concurrency
             sum_up(cell, rounds)
-        if (bytes_ := await self._sources.vram(cell.model)) is not None:
-            cell.vram_bytes = bytes_
+            if (bytes_ := await self._sources.vram(cell.model)) is not None:
+                vram.append(bytes_)
+                put_vram(cell, vram)
 
     async def _costs(self, run: CompareRun, times: Sequence[tuple[int, int]]) -> None:
         """Put the joules a token to each cell, as far as power is measured on this machine."""

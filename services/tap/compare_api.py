@@ -12,7 +12,7 @@ from wfmonitor.v1.compare_service_pb2_grpc import CompareServiceServicer
 
 from services.tap.compare import Comparing, NotNow
 from services.tap.compare_plan import PlanError
-from services.tap.compare_store import CompareStore
+from services.tap.compare_store import CompareStore, is_of
 
 _USUAL, _MOST = 20, 200
 Asked = TypeVar("Asked", bound=Message)
@@ -66,7 +66,7 @@ class CompareApi(CompareServiceServicer):
         """The one under way, then the newest."""
         limit = min(request.limit or _USUAL, _MOST)
         run = self._comparing.run
-        first = [run] if run is not None and self._comparing.running else []
+        first = [run] if run is not None and self._comparing.running and is_of(run, request.model) else []
         kept = [one for one in await self._store.list(limit, request.model) if not first or one.id != first[0].id]
         return pb.ListComparesResponse(runs=(first + kept)[:limit])
 

@@ -7,7 +7,8 @@ import msgspec
 from msgspec import Struct
 
 from bus import runtime_names
-from services.tap.routes import Upstream, same_model
+from bus.model_names import same_model
+from services.tap.routes import Upstream
 
 _TIMEOUT = aiohttp.ClientTimeout(total=3.0)
 _LONGEST = 1 << 20

@@ -6,6 +6,7 @@ import peewee
 from wfmonitor.v1.compare_service_pb2 import CompareRun
 
 from bus.database import Database
+from bus.model_names import same_model
 from bus.runtime_names import runtime_name
 
 # A run is a few kB; the oldest go.
@@ -42,14 +43,14 @@ class CompareStore:
         await self._database.run(write)
 
     async def list(self, limit: int, model: str = "") -> list[CompareRun]:
-        """Return the newest runs, of one model or of all."""
+        """Return the newest runs, of one model or of all; a model by what was asked or what its runtime calls it."""
 
         def read(_: peewee.SqliteDatabase) -> list[bytes]:
             rows = CompareRow.select(CompareRow.run).order_by(CompareRow.number.desc()).limit(MOST_RUNS)
             return [bytes(row.run) for row in rows]
 
         runs = (_run(payload) for payload in await self._database.read(read))
-        found = (run for run in runs if not model or model in run.plan.models)
+        found = (run for run in runs if is_of(run, model))
         return [run for _, run in zip(range(limit), found, strict=False)]
 
     async def get(self, id_: str) -> CompareRun | None:
@@ -61,6 +62,12 @@ class CompareStore:
 
         payload = await self._database.read(read)
         return None if payload is None else _run(payload)
+
+
+def is_of(run: CompareRun, model: str) -> bool:
+    """Whether a run has this model, by what was asked for or what its runtime calls it; any run where it is empty."""
+    names = (*run.plan.models, *(cell.model for cell in run.cells))
+    return not model or any(same_model(model, name) for name in names)
 
 
 def _run(payload: bytes) -> CompareRun:

@@ -67,10 +67,22 @@ def sum_up(cell: CompareCell, rounds: Sequence[Sequence[Sent]]) -> None:
 
 
 def put_joules(cell: CompareCell, records: Sequence[RequestRecord]) -> None:
-    """Set the joules a token of the records of a cell's time, where every one of them was measured."""
+    """Set the joules a token of the records of a cell's time, where every one of them was measured.
+
+    One number of all requests together, and the spread over requests.
+    """
     told = [record for record in records if record.HasField("joules") and record.output_tokens]
     if not told or len(told) < len(records):
         return
     cell.joules_per_token = sum(record.joules for record in told) / sum(record.output_tokens for record in told)
+    if (each := spread(record.joules / record.output_tokens for record in told)) is not None:
+        cell.joules_per_token_spread.CopyFrom(each)
     kinds = {record.joules_attribution for record in told}
     cell.joules_attribution = kinds.pop() if len(kinds) == 1 else "unknown" if "unknown" in kinds else "shared"
+
+
+def put_vram(cell: CompareCell, measured: Sequence[int]) -> None:
+    """Set the video memory from what was measured after each round so far, in bytes, the newest last."""
+    if (each := spread(measured)) is not None:
+        cell.vram_bytes = measured[-1]
+        cell.vram_bytes_spread.CopyFrom(each)

@@ -15,6 +15,8 @@ from typing import Any
 import msgspec
 
 LONGEST_ANSWER = 4096
+# Minus as it is set in type, and the dashes that stand for it.
+_MINUS = str.maketrans("−–﹣－", "----", ",")
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 _AROUND = " \t\r\n\"'`.“”*"
 
@@ -43,7 +45,7 @@ def is_right(task: Task, answer: str) -> bool:
     if len(answer) > LONGEST_ANSWER:
         return False
     if task.number is not None:
-        found = _NUMBER.findall(answer.replace(",", ""))
+        found = _NUMBER.findall(answer.translate(_MINUS))
         return len(found) == 1 and float(found[0]) == task.number
     if task.equals is not None:
         return _plain(answer) == _plain(task.equals)

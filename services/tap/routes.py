@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from bus.model_names import same_model
 from bus.runtime_names import LLAMA_CPP, OLLAMA
 from services.tap.headers import LOOPBACK_NAMES
 
@@ -158,8 +159,3 @@ def _under(path: str, prefix: str) -> str | None:
 def fits(model: str, pattern: str) -> bool:
     """Whether a model is meant by a route's name, which may end in `*`."""
     return model.startswith(pattern[:-1]) if pattern.endswith("*") else same_model(model, pattern)
-
-
-def same_model(one: str, other: str) -> bool:
-    """Whether two names mean the same model; Ollama leaves `:latest` out."""
-    return one == other or one.removesuffix(":latest") == other.removesuffix(":latest")

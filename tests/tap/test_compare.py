@@ -18,12 +18,14 @@ from wfmonitor.v1.compare_service_pb2_grpc import CompareServiceStub
 from wfmonitor.v1.request_pb2 import RequestRecord
 from wfmonitor.v1.requests_service_pb2 import ListRequestsRequest
 
+from services.cli.commands import compare as cli
 from services.tap.compare import Comparing, NotNow
 from services.tap.compare_client import CompareClient
 from services.tap.compare_loaded import is_loaded
 from services.tap.compare_plan import MOST_REQUESTS, PlanError, filled, prompt, requests_of, words_for
 from services.tap.compare_sources import Sources
-from services.tap.compare_sums import Sent, put_joules, spread, sum_up, throughput_tps
+from services.tap.compare_store import is_of
+from services.tap.compare_sums import Sent, put_joules, put_vram, spread, sum_up, throughput_tps
 from services.tap.routes import Found, RouteTable, Upstream
 from tests.tap.conftest import Tapped
 from tests.tap.runtime_shapes import MODEL
@@ -111,6 +113,33 @@ def test_joules_a_token_need_every_request_measured() -> None:
         cell, [record(joules=20.0, joules_attribution="measured"), record(joules=10.0, joules_attribution="shared")]
     )
     assert (cell.joules_per_token, cell.joules_attribution) == (1.5, "shared")
+    each = cell.joules_per_token_spread
+    assert (each.p25, each.median, each.p75, each.n) == (1.0, 1.0, 2.0, 2)
+
+
+def test_video_memory_is_the_newest_with_the_spread_over_rounds() -> None:
+    cell = pb.CompareCell()
+    put_vram(cell, [])
+    assert not cell.HasField("vram_bytes")
+    put_vram(cell, [8, 16, 12])
+    each = cell.vram_bytes_spread
+    assert (cell.vram_bytes, each.p25, each.median, each.p75, each.n) == (12, 8.0, 12.0, 16.0, 3)
+
+
+@pytest.mark.parametrize("asked", ["llama3", "llama3:latest", "qwen3"])
+def test_a_run_is_found_by_what_was_asked_and_by_what_its_runtime_calls_it(asked: str) -> None:
+    cells = [pb.CompareCell(model="llama3:latest", asked="llama3"), pb.CompareCell(model="qwen3:8b", asked="qwen3")]
+    run = pb.CompareRun(plan=pb.ComparePlan(models=["llama3", "qwen3"]), cells=cells)
+    assert is_of(run, asked)
+    assert not is_of(run, "mistral")
+    [shown] = [cell.model for cell in cells if cli.is_of(run, cell, [asked])]
+    assert shown.startswith(asked)
+
+
+def test_cells_of_earlier_versions_are_found_by_the_one_model_of_their_plan() -> None:
+    cell = pb.CompareCell(model="tiny.gguf")
+    assert cli.is_of(pb.CompareRun(plan=pb.ComparePlan(models=["fast"])), cell, ["fast"])
+    assert not cli.is_of(pb.CompareRun(plan=pb.ComparePlan(models=["fast", "other"])), cell, ["fast"])
 
 
 @pytest.fixture
@@ -143,6 +172,7 @@ async def test_a_comparison_measures_is_kept_and_its_requests_are_in_the_log(tap
     assert run.requests_done == run.requests == 2 * (1 + 2 * 3)
     assert [(cell.prompt_tokens, cell.concurrency) for cell in run.cells] == [(16, 1), (16, 2), (32, 1), (32, 2)]
     for cell in run.cells:
+        assert cell.asked == MODEL
         assert cell.failed == 0
         assert cell.ttft_ms.n == cell.tpot_ms.n == 2 * cell.concurrency
         assert 0 < cell.ttft_ms.p25 <= cell.ttft_ms.median <= cell.ttft_ms.p75

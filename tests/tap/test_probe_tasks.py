@@ -64,6 +64,14 @@ def test_a_number_is_the_one_number_of_the_answer(answer: str, right: bool) -> N
     assert is_right(tasks()[0], answer) is right
 
 
+@pytest.mark.parametrize("minus", ["-", "\u2212", "\u2013", "\ufe63", "\uff0d"])
+def test_a_minus_may_be_set_in_type(minus: str) -> None:
+    task = next(task for task in tasks() if task.number == -18)
+    assert is_right(task, f"{minus}18")
+    assert not is_right(task, "18")
+    assert not is_right(task, f"12 {minus} 30 = {minus}18")
+
+
 @given(st.lists(st.sampled_from(["a", "b", "c"]), max_size=8, unique=True), st.integers(1, 60), st.integers(1, 300))
 def test_a_day_has_a_bound_and_rounds_have_rests(loaded: list[str], a_day: int, looks: int) -> None:
     plan, ran = Plan(), []

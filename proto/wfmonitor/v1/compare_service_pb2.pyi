@@ -119,20 +119,27 @@ class CompareCell(_message.Message):
     FAILED_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
     DISTURBED_FIELD_NUMBER: _builtins.int
+    JOULES_PER_TOKEN_SPREAD_FIELD_NUMBER: _builtins.int
+    VRAM_BYTES_SPREAD_FIELD_NUMBER: _builtins.int
+    ASKED_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     runtime: _builtins.str
     prompt_tokens: _builtins.int
     """asked for"""
     concurrency: _builtins.int
     joules_per_token: _builtins.float
+    """of all requests together: joules / tokens"""
     joules_attribution: _builtins.str
     """measured, shared, unknown"""
     vram_bytes: _builtins.int
+    """after the last round"""
     failed: _builtins.int
     error: _builtins.str
     """the class of the last failure"""
     disturbed: _builtins.int
     """requests during which another program's request ran as well"""
+    asked: _builtins.str
+    """as the plan names the model; `model` is what its runtime calls it"""
     @_builtins.property
     def counted_prompt_tokens(self) -> Global___Spread:
         """as the runtime counted them"""
@@ -150,6 +157,14 @@ class CompareCell(_message.Message):
     @_builtins.property
     def throughput_tps(self) -> Global___Spread:
         """over rounds: tokens of all streams / first sent to last token"""
+
+    @_builtins.property
+    def joules_per_token_spread(self) -> Global___Spread:
+        """over requests"""
+
+    @_builtins.property
+    def vram_bytes_spread(self) -> Global___Spread:
+        """over rounds, after each"""
 
     def __init__(
         self,
@@ -169,10 +184,13 @@ class CompareCell(_message.Message):
         failed: _builtins.int = ...,
         error: _builtins.str = ...,
         disturbed: _builtins.int = ...,
+        joules_per_token_spread: Global___Spread | None = ...,
+        vram_bytes_spread: Global___Spread | None = ...,
+        asked: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_joules_per_token", b"_joules_per_token", "_vram_bytes", b"_vram_bytes", "counted_prompt_tokens", b"counted_prompt_tokens", "joules_per_token", b"joules_per_token", "output_tokens", b"output_tokens", "throughput_tps", b"throughput_tps", "tpot_ms", b"tpot_ms", "ttft_ms", b"ttft_ms", "vram_bytes", b"vram_bytes"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_joules_per_token", b"_joules_per_token", "_vram_bytes", b"_vram_bytes", "counted_prompt_tokens", b"counted_prompt_tokens", "joules_per_token", b"joules_per_token", "joules_per_token_spread", b"joules_per_token_spread", "output_tokens", b"output_tokens", "throughput_tps", b"throughput_tps", "tpot_ms", b"tpot_ms", "ttft_ms", b"ttft_ms", "vram_bytes", b"vram_bytes", "vram_bytes_spread", b"vram_bytes_spread"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_joules_per_token", b"_joules_per_token", "_vram_bytes", b"_vram_bytes", "concurrency", b"concurrency", "counted_prompt_tokens", b"counted_prompt_tokens", "disturbed", b"disturbed", "error", b"error", "failed", b"failed", "joules_attribution", b"joules_attribution", "joules_per_token", b"joules_per_token", "model", b"model", "output_tokens", b"output_tokens", "prompt_tokens", b"prompt_tokens", "runtime", b"runtime", "throughput_tps", b"throughput_tps", "tpot_ms", b"tpot_ms", "ttft_ms", b"ttft_ms", "vram_bytes", b"vram_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_joules_per_token", b"_joules_per_token", "_vram_bytes", b"_vram_bytes", "asked", b"asked", "concurrency", b"concurrency", "counted_prompt_tokens", b"counted_prompt_tokens", "disturbed", b"disturbed", "error", b"error", "failed", b"failed", "joules_attribution", b"joules_attribution", "joules_per_token", b"joules_per_token", "joules_per_token_spread", b"joules_per_token_spread", "model", b"model", "output_tokens", b"output_tokens", "prompt_tokens", b"prompt_tokens", "runtime", b"runtime", "throughput_tps", b"throughput_tps", "tpot_ms", b"tpot_ms", "ttft_ms", b"ttft_ms", "vram_bytes", b"vram_bytes", "vram_bytes_spread", b"vram_bytes_spread"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__joules_per_token: _TypeAlias = _typing.Literal["joules_per_token"]  # noqa: Y015
     _WhichOneofArgType__joules_per_token: _TypeAlias = _typing.Literal["_joules_per_token", b"_joules_per_token"]  # noqa: Y015

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bus.home import Home
+from bus.model_names import same_model
 from services.cli.errors import FAILED, INTERRUPTED, OK, USAGE, CliError
 from services.cli.text import ABSENT, clock, printable, scaled, table
 
@@ -145,22 +146,30 @@ def history(stub: CompareServiceStub, models: Sequence[str], *, as_json: bool) -
 
     from bus.plain import measured
 
-    listed = stub.ListCompares(pb.ListComparesRequest(limit=200), timeout=_TIMEOUT_S).runs
-    runs = [run_ for run_ in listed if not models or set(models) & set(run_.plan.models)]
+    asked = [pb.ListComparesRequest(limit=200, model=model) for model in models or [""]]
+    found = {run_.id: run_ for one in asked for run_ in stub.ListCompares(one, timeout=_TIMEOUT_S).runs}
+    runs = sorted(found.values(), key=lambda run_: run_.start_us, reverse=True)
     if as_json:
         for run_ in runs:
             print(json.dumps(measured(run_), ensure_ascii=False))
         return OK
     if not runs:
-        print("Nothing was compared yet: wfmon compare MODEL …")
+        what = " or ".join(map(printable, models))
+        print(f"Nothing was compared yet{what and ' of ' + what}: wfmon compare {what or 'MODEL …'}")
         return OK
     rows = [["WHEN", *_HEAD]]
     for run_ in runs:
         when = clock(run_.start_us, date=True)[:16]
-        kept = [cell for cell in run_.cells if not models or cell.model in models or len(run_.plan.models) == 1]
-        rows += [[when, *line(cell)] for cell in kept]
+        rows += [[when, *line(cell)] for cell in run_.cells if not models or is_of(run_, cell, models)]
     print(table(rows))
     return OK
+
+
+def is_of(run_: CompareRun, cell: CompareCell, models: Sequence[str]) -> bool:
+    """Whether a cell is of one of these models, by the name that was asked for or by what its runtime calls it."""
+    # Cells of earlier versions do not say what was asked for; where it was one model, the plan does.
+    asked = cell.asked or (run_.plan.models[0] if len(run_.plan.models) == 1 else "")
+    return any(same_model(name, model) for name in (cell.model, asked) for model in models)
 
 
 def in_full(run_: CompareRun) -> str:
@@ -179,8 +188,6 @@ def in_full(run_: CompareRun) -> str:
 
 def line(cell: CompareCell) -> list[str]:
     """Return one cell as a row; an en dash stands for what was not measured."""
-    from_records = cell.joules_attribution
-    joules = f"{cell.joules_per_token:.2f} ({from_records})" if cell.HasField("joules_per_token") else ABSENT
     notes = [f"{cell.failed} failed: {printable(cell.error)}"] if cell.failed else []
     notes += [f"{cell.disturbed} beside other requests"] if cell.disturbed else []
     return [
@@ -190,8 +197,8 @@ def line(cell: CompareCell) -> list[str]:
         _spread(cell, "ttft_ms", 1),
         _spread(cell, "tpot_ms", 2),
         _spread(cell, "throughput_tps", 1),
-        joules,
-        scaled(cell.vram_bytes) if cell.HasField("vram_bytes") else ABSENT,
+        _joules(cell),
+        _vram(cell),
         str(cell.ttft_ms.n) if cell.HasField("ttft_ms") else "0",
         "; ".join(notes),
     ]
@@ -201,6 +208,25 @@ def _counted(cell: CompareCell) -> str:
     if not cell.HasField("counted_prompt_tokens"):
         return ""
     return f" ({cell.counted_prompt_tokens.median:.0f})"
+
+
+def _joules(cell: CompareCell) -> str:
+    if not cell.HasField("joules_per_token"):
+        return ABSENT
+    # Runs of earlier versions kept no spread.
+    spread = f"{cell.joules_per_token:.2f}"
+    if cell.HasField("joules_per_token_spread"):
+        spread = _spread(cell, "joules_per_token_spread", 2)
+    return f"{spread} ({cell.joules_attribution})"
+
+
+def _vram(cell: CompareCell) -> str:
+    if not cell.HasField("vram_bytes"):
+        return ABSENT
+    if not cell.HasField("vram_bytes_spread"):
+        return scaled(cell.vram_bytes)
+    found = cell.vram_bytes_spread
+    return f"{scaled(found.median)} [{scaled(found.p25)} to {scaled(found.p75)}]"
 
 
 def _spread(cell: Message, name: str, digits: int) -> str:
