@@ -13,7 +13,7 @@ DAY_US = 86_400_000_000
 EVENT_AGE_US = 90 * DAY_US
 # Kinds of events whose attributes say what their source is (CONTRACTS §1, "info"), less what is of the event alone.
 TELLING = frozenset({"model_info", "model_load"})
-_OF_THE_EVENT = frozenset({"port", "reason", "load_ms", "load_ms_at_least"})
+_OF_THE_EVENT = frozenset({"port", "reason", "load_ms", "load_ms_at_least", "load_ms_at_most"})
 # A machine that restarts something each minute for 90 days stays below it; a fault that floods does not fill the disk.
 EVENTS = 150_000
 # A model has about eight; a runtime that tells ever new ones does not fill the disk either.

@@ -23,6 +23,9 @@ class Candidate:
     flags: Mapping[str, bool] | None = field(default=None, compare=False)
     """Which of the flags in `processes.FLAGS` it was started with; None where that cannot be seen."""
 
+    began_s: float | None = field(default=None, compare=False)
+    """When its process began, by the monotonic clock; None where that cannot be seen."""
+
     def argument(self, flag: str) -> bool | None:
         """Whether it was started with this flag; None where that cannot be seen."""
         return None if self.flags is None else self.flags.get(flag, False)

@@ -6,10 +6,12 @@ few threads busy for every connection that is kept open.
 
 from __future__ import annotations
 
+import errno
 import http.client
 import ipaddress
 import socket
 import time
+from enum import Enum
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -129,8 +131,17 @@ class Door:
         )
 
 
-def knock(port: int, host: str = "127.0.0.1") -> bool:
+class Knock(Enum):
+    """What a port said."""
+
+    OPEN = "something listens"
+    CLOSED = "nothing listens"
+    SILENT = "no answer: a full backlog, say"
+
+
+def knock(port: int, host: str = "127.0.0.1") -> Knock:
     """Whether something listens there. Loopback answers at once; a full backlog does not, and is waited 50 ms for."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.settimeout(_KNOCK_S)
-        return probe.connect_ex((host, port)) == 0
+        said = probe.connect_ex((host, port))
+    return Knock.OPEN if said == 0 else Knock.CLOSED if said == errno.ECONNREFUSED else Knock.SILENT

@@ -11,8 +11,9 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
+from services.collector.runtime.asked import Asked
 from services.collector.runtime.candidates import Candidate, First, ask_first
-from services.collector.runtime.door import Closed, Door, Faulty, Slow, knock
+from services.collector.runtime.door import Closed, Door, Faulty, Knock, Slow, knock
 from services.collector.runtime.watch import Runtime, Watch
 
 LOOK_EVERY_S = 10.0
@@ -41,16 +42,21 @@ class Finder:
         ports: Callable[[], Iterable[int]],
         event: Callable[..., None],
         every_s: Callable[[], float],
+        asked: Asked | None = None,
     ) -> None:
         """`kinds` with their usual ports; `candidates` by process; `ports` that a person named besides."""
         self._kinds = kinds
         self._candidates, self._ports = candidates, ports
-        self._event, self._every_s = event, every_s
+        self._event, self._every_s, self._asked = event, every_s, asked
         self.watches: tuple[Watch, ...] = ()
         self.fault = ""
         """Why the last look failed."""
         self._retry: dict[int, tuple[float, float]] = {}
         """Port → when it may be asked again, and the pause after that."""
+        self._since_s: float | None = None
+        """When the looking began."""
+        self._closed: set[int] = set()
+        """Ports at which nothing listened at an earlier look."""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="runtime-finder", daemon=True)
 
@@ -74,6 +80,9 @@ class Finder:
 
     def look(self, now_s: float) -> None:
         """One look for what came and went."""
+        if self._since_s is None:
+            self._since_s = now_s
+        self._closed |= {watch.candidate.port for watch in self.watches if watch.gone}
         self.watches = tuple(watch for watch in self.watches if not watch.gone)
         watched = {watch.candidate.port for watch in self.watches}
         found = {candidate.port: candidate for candidate in self._candidates(now_s)}
@@ -82,8 +91,11 @@ class Finder:
             if now_s < self._retry.get(port, (0.0, 0.0))[0] or self._stop.is_set():
                 continue
             candidate = found.get(port) or Candidate(port)
-            if not knock(candidate.port, candidate.host):
+            said = knock(candidate.port, candidate.host)
+            if said is not Knock.OPEN:
                 self._retry.pop(port, None)
+                if said is Knock.CLOSED:
+                    self._closed.add(port)
                 continue
             kind = identify(candidate, self._kinds)
             if kind is None:
@@ -91,9 +103,21 @@ class Finder:
                 self._retry[port] = now_s + pause_s, min(2.0 * pause_s, _LONGEST_RETRY_S)
                 continue
             self._retry.pop(port, None)
-            watch = Watch(candidate, kind(candidate), self._event, self._every_s)
+            watch = self._watch(candidate, kind)
+            self._closed.discard(port)
             self.watches = (*self.watches, watch)
             watch.start()
+
+    def _watch(self, candidate: Candidate, kind: Kind) -> Watch:
+        """A watch that knows whether what is there was loaded since the looking began."""
+        began_s = candidate.began_s
+        new = began_s is not None and self._since_s is not None and began_s > self._since_s
+        if getattr(kind, "loads_without_port", False):
+            began_s = None
+        else:
+            new = new or candidate.port in self._closed
+        runtime = kind(candidate)
+        return Watch(candidate, runtime, self._event, self._every_s, new=new, began_s=began_s, asked=self._asked)
 
 
 def identify(candidate: Candidate, kinds: Sequence[tuple[Kind, tuple[int, ...]]]) -> Kind | None:

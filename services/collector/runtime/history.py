@@ -4,21 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from services.collector.runtime.asked import Asked
 from services.collector.runtime.reading import Model, Reading
 
 _GIB = 1024.0**3
+# A request that waited for its model tells so at its end.
+_TIME_COMES_S = 3600.0
 
 
 class History:
     """Compares each reading with the one before. Time comes in."""
 
-    def __init__(self, runtime: str, port: int, event: Callable[..., None]) -> None:
+    def __init__(
+        self,
+        runtime: str,
+        port: int,
+        event: Callable[..., None],
+        new: bool = False,
+        began_s: float | None = None,
+        asked: Asked | None = None,
+    ) -> None:
+        """`new`: what it has at the first reading was loaded since we look. `began_s`: when its process began, by the
+        monotonic clock; None where that is not known, or says nothing of when its models were loaded.
+        """
         self._runtime, self._port = runtime, port
+        self._new, self._began_s = new, began_s
+        self._asked = asked or Asked()
         self._event = event
         self._before: Reading | None = None
+        self._before_s = 0.0
         self._loading: dict[str, tuple[float, bool]] = {}
         """Model → since when it is being loaded, and whether the beginning was seen."""
         self._told: dict[str, dict[str, str]] = {}
+        self._untimed: dict[str, tuple[float, float]] = {}
+        """Model → the looks between which it was loaded, while how long that took may still be heard of."""
 
     def observe(self, reading: Reading, now_s: float) -> None:
         """A new reading."""
@@ -34,7 +53,7 @@ class History:
         awake = _awake(reading)
         had = _awake(before) if before else {}
         for name, model in awake.items():
-            if name not in had and (before is not None or self._began(name)):
+            if name not in had and (before is not None or self._new):
                 self._loaded(model, before, now_s)
             elif self._told.get(name) != model.info:
                 self._inform(model)
@@ -43,6 +62,8 @@ class History:
             title = f"{name} fell asleep and left the memory" if asleep else f"{name} was unloaded"
             self._tell("model_unload", f"model:{name}", title, reason="sleep" if asleep else "")
         self._loading = {name: since for name, since in self._loading.items() if name in reading.loading}
+        self._time_late(now_s)
+        self._before_s = now_s
 
     def ended(self) -> None:
         """Nothing listens at its port any more."""
@@ -61,14 +82,35 @@ class History:
         began = self._began(model.name)
         extra = dict(model.info)
         title = f"{model.name} was loaded"
-        if began is not None:
-            load_ms = 1000.0 * (now_s - began[0])
-            title += f" in {load_ms / 1000.0:.1f} s" if began[1] else ""
-            extra["load_ms" if began[1] else "load_ms_at_least"] = f"{load_ms:.0f}"
+        since_s = self._before_s if before is not None else self._began_s if self._began_s is not None else now_s
+        if began is not None and began[1]:
+            load_ms: float | None = 1000.0 * (now_s - began[0])
+        else:
+            load_ms = self._asked.load_ms(self._runtime, model.name, since_s, now_s)
+        if load_ms is not None:
+            title += f" in {load_ms / 1000.0:.1f} s"
+            extra["load_ms"] = f"{load_ms:.0f}"
+        else:
+            self._untimed[model.name] = since_s, now_s
+            if began is not None:
+                extra["load_ms_at_least"] = f"{1000.0 * (now_s - began[0]):.0f}"
+            if self._new and self._began_s is not None and (before is None or began is not None):
+                extra["load_ms_at_most"] = f"{1000.0 * (now_s - self._began_s):.0f}"
+                title += f" within {now_s - self._began_s:.1f} s of the start of {self._runtime}"
         if before is not None and model.name in before.models:
             extra["reason"] = "wake"
         self._told[model.name] = model.info
         self._tell("model_load", f"model:{model.name}", title, **extra)
+
+    def _time_late(self, now_s: float) -> None:
+        """How long a load took that was told of before anybody knew."""
+        for name, (since_s, until_s) in list(self._untimed.items()):
+            load_ms = self._asked.load_ms(self._runtime, name, since_s, until_s)
+            if load_ms is not None:
+                title = f"Loading {name} took {load_ms / 1000.0:.1f} s"
+                self._tell("model_load_time", f"model:{name}", title, load_ms=f"{load_ms:.0f}")
+            if load_ms is not None or now_s - until_s > _TIME_COMES_S:
+                del self._untimed[name]
 
     def _inform(self, model: Model) -> None:
         """What is known of a model that was there before us, or that changed."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
+from bus.clock import boot_us, monotonic_s
 from bus.runtime_names import LITELLM, LLAMA_CPP, LLAMA_CPP_PYTHON, LM_STUDIO, OLLAMA, SGLANG, TGI, VLLM
 from services.collector.runtime.candidates import Candidate
 
@@ -36,6 +37,8 @@ FLAGS = ("--sleep-idle-seconds",)
 
 _LISTENING = "0A"
 _MOST_ANCESTORS = 16
+_START = 19
+"""Where `starttime` stands behind the name in /proc/PID/stat: ticks since boot."""
 
 
 def runtime_of(comm: str, arguments: Callable[[], list[str]]) -> str:
@@ -86,7 +89,7 @@ class Processes:
                 if flags is None:
                     given = self.arguments(pid)
                     flags = {flag: any(word.partition("=")[0] == flag for word in given) for flag in FLAGS}
-                candidates.append(Candidate(port, host, pid, found[pid], flags))
+                candidates.append(Candidate(port, host, pid, found[pid], flags, self.began_s(pid)))
         return candidates
 
     def names(self) -> list[tuple[int, str]]:
@@ -115,6 +118,14 @@ class Processes:
                 break
             found.append(pid)
         return found
+
+    def began_s(self, pid: int) -> float | None:
+        """When a process began, by the monotonic clock; None where that cannot be seen."""
+        stat = self._read(f"{pid}/stat")
+        fields = stat[stat.rfind(")") + 2 :].split(None, 20)
+        if len(fields) <= _START:
+            return None
+        return monotonic_s() - (boot_us() / 1e6 - int(fields[_START]) / os.sysconf("SC_CLK_TCK"))
 
     def arguments(self, pid: int) -> list[str]:
         """How it was started; read for what is asked here, kept nowhere."""

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from services.collector.runtime.asked import Asked
 from services.collector.runtime.candidates import Candidate
 from services.collector.runtime.door import Closed, Door, Faulty, Refused, Slow
 from services.collector.runtime.history import History
@@ -37,8 +38,17 @@ class Watch:
     """Looks at one runtime until its port is closed. Slowness and faults only make the looks rarer."""
 
     def __init__(
-        self, candidate: Candidate, runtime: Runtime, event: Callable[..., None], every_s: Callable[[], float]
+        self,
+        candidate: Candidate,
+        runtime: Runtime,
+        event: Callable[..., None],
+        every_s: Callable[[], float],
+        *,
+        new: bool = False,
+        began_s: float | None = None,
+        asked: Asked | None = None,
     ) -> None:
+        """As History takes them: `new`, `began_s`, `asked`."""
         self.candidate = candidate
         self.runtime = runtime
         self.gone = False
@@ -47,7 +57,7 @@ class Watch:
         self.fault = ""
         """Why the last look failed: passing, so it is in no inventory."""
         self._every_s = every_s
-        self._history = History(runtime.name, candidate.port, event)
+        self._history = History(runtime.name, candidate.port, event, new, began_s, asked)
         self._latest: tuple[Reading, float] | None = None
         self._failures = self._refusals = 0
         self._stop = threading.Event()

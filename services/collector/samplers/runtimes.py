@@ -33,7 +33,7 @@ class Runtimes:
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._processes = Processes(machine.proc)
-        self._finder = Finder(RUNTIMES, self._candidates, self._ports, machine.event, self._every_s)
+        self._finder = Finder(RUNTIMES, self._candidates, self._ports, machine.event, self._every_s, machine.asked)
         self._columns: tuple[Series, ...] = ()
         self._known: dict[Watch, dict[str, dict[Series, None]]] = {}
         """Watch → model → the series it once told: a column stays while its model does."""

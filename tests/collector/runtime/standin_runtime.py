@@ -36,7 +36,9 @@ class Page:
 class StandIn:
     """Serves pages by path, and fails the test at its end where a request was one that disturbs."""
 
-    def __init__(self, pages: dict[str, Page | bytes], disturbs: Callable[[str, dict[str, str]], bool]) -> None:
+    def __init__(
+        self, pages: dict[str, Page | bytes], disturbs: Callable[[str, dict[str, str]], bool], port: int = 0
+    ) -> None:
         self.pages = {path: page if isinstance(page, Page) else Page(page) for path, page in pages.items()}
         self.asked: list[str] = []
         self.at_once = 0
@@ -55,7 +57,7 @@ class StandIn:
             def log_message(self, *args: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self.port: int = self._server.server_address[1]
 

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from services.collector.runtime.door import CAP_BYTES, Closed, Door, Faulty, Slow, knock
+from services.collector.runtime.door import CAP_BYTES, Closed, Door, Faulty, Knock, Slow, knock
 from tests.collector.runtime.standin_runtime import Page, StandIn, never
 
 
@@ -76,7 +76,7 @@ def test_what_is_no_http_is_a_fault() -> None:
 def test_closed_port_is_told_at_once() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        assert knock(port)
-    assert not knock(port)
+        assert knock(port) is Knock.OPEN
+    assert knock(port) is Knock.CLOSED
     with pytest.raises(Closed):
         Door(port).get("/")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,8 +15,10 @@ from services.collector.runtime.candidates import Candidate
 from services.collector.runtime.finder import Finder, identify
 from services.collector.runtime.processes import Processes
 from services.collector.samplers.runtime import RUNTIMES
+from tests.collector.runtime.real_llama import free_port
 from tests.collector.runtime.standin_runtime import Page, StandIn, never, recorded
 from tests.collector.runtime.test_history import Told
+from tests.collector.runtime.test_runtimes import Heard
 
 
 def owned(owner: str) -> bytes:
@@ -91,6 +96,42 @@ def test_runtime_that_ended_may_come_again_at_once() -> None:
         assert len(finder.watches) == 1
         assert finder.watches[0] is not watch
         finder.stop()
+
+
+LM_STUDIO = {"/v1/models": owned("organization_owner"), "/api/v1/models": recorded("lm_studio_0.4_models.json")}
+
+
+@pytest.mark.parametrize(
+    ("pages", "was_closed", "began_s", "told"),
+    [
+        ({"/v1/models": owned("me")}, True, None, "model_load"),
+        (LM_STUDIO, True, None, "model_info"),
+        (LM_STUDIO, True, 4.0, "model_info"),
+        (LM_STUDIO, False, 6.0, "model_load"),
+        (LM_STUDIO, False, 4.0, "model_info"),
+    ],
+    ids=["port opened", "its port says nothing", "older process", "younger process", "there before us"],
+)
+def test_what_came_since_was_loaded_and_what_was_there_was_not(
+    pages: dict[str, Page | bytes], was_closed: bool, began_s: float | None, told: str
+) -> None:
+    port, heard = free_port(), Heard()
+    candidates = [Candidate(port, began_s=began_s)]
+    finder = Finder(UNBOUND, lambda now_s: candidates if was_closed or now_s > 5.0 else (), tuple, heard, lambda: 60.0)
+    finder.look(5.0)
+    with StandIn(dict(pages), disturbing, port):
+        finder.look(15.0)
+        heard.wait_for(told)
+        finder.stop()
+    assert {"model_load", "model_info"}.intersection(heard.kinds) == {told}
+
+
+def test_when_a_process_began_is_read_from_the_kernel() -> None:
+    began = time.monotonic()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        assert abs(Processes(Path("/proc")).began_s(child.pid) - began) < 5.0
+        child.communicate(b"\n")
+    assert Processes(Path("/proc")).began_s(child.pid) is None
 
 
 class Proc:

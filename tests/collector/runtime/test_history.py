@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from services.collector.runtime.asked import Asked
 from services.collector.runtime.history import History
 from services.collector.runtime.reading import Reading
 
@@ -114,3 +115,62 @@ def test_models_of_a_proxy_are_not_loaded(told: Told, history: History) -> None:
     proxy.model("gpt-oss")
     history.observe(proxy, 2.0)
     assert told.kinds() == ["runtime_come"]
+
+
+def test_model_of_a_runtime_that_came_since_was_loaded(told: Told) -> None:
+    history = History("vllm", 8000, told, new=True, began_s=60.0)
+    history.observe(reading("a", context_length="4096"), 100.0)
+    kind, _, title, attributes = told.events[1]
+    assert (kind, title) == ("model_load", "a was loaded within 40.0 s of the start of vllm")
+    assert attributes["load_ms_at_most"] == "40000"
+    assert attributes["context_length"] == "4096"
+    assert "load_ms" not in attributes
+    history.observe(reading("a", context_length="4096"), 102.0)
+    assert len(told.events) == 2
+
+
+def test_model_that_loads_while_its_new_server_answers_is_between_both(told: Told) -> None:
+    history = History("llama.cpp", 8080, told, new=True, began_s=95.0)
+    history.observe(Reading("llama.cpp", loading=frozenset({""})), 100.0)
+    history.observe(reading("a"), 103.0)
+    attributes = told.events[-1][3]
+    assert (attributes["load_ms_at_least"], attributes["load_ms_at_most"]) == ("3000", "8000")
+
+
+def test_later_load_in_a_new_runtime_is_not_counted_from_its_start(told: Told) -> None:
+    history = History("ollama", 11434, told, new=True, began_s=95.0)
+    history.observe(reading(), 100.0)
+    history.observe(reading("a"), 400.0)
+    assert told.events[-1][0] == "model_load"
+    assert "load_ms_at_most" not in told.events[-1][3]
+
+
+def test_time_that_the_tap_knows_already_is_told_with_the_load(told: Told) -> None:
+    asked = Asked()
+    history = History("ollama", 11434, told, asked=asked)
+    history.observe(reading(), 100.0)
+    asked.hear("a", "ollama", 100.5, 1200.0)
+    history.observe(reading("a"), 102.0)
+    assert told.events[-1][2] == "a was loaded in 1.2 s"
+    assert told.events[-1][3]["load_ms"] == "1200"
+    told.kinds()
+    history.observe(reading("a"), 104.0)
+    assert told.kinds() == []
+
+
+def test_time_that_comes_with_the_end_of_the_request_is_told_then_and_once(told: Told) -> None:
+    asked = Asked()
+    history = History("ollama", 11434, told, asked=asked)
+    history.observe(reading(), 100.0)
+    history.observe(reading("a"), 102.0)
+    assert "load_ms" not in told.events[-1][3]
+    told.kinds()
+    asked.hear("a", "ollama", 103.0, 50.0)  # another, that found it loaded
+    history.observe(reading(), 104.0)
+    assert told.kinds() == ["model_unload"]
+    asked.hear("a", "ollama", 101.0, 3000.0)
+    history.observe(reading(), 106.0)
+    history.observe(reading(), 108.0)
+    ((kind, source, title, attributes),) = told.events
+    assert (kind, source, title) == ("model_load_time", "model:a", "Loading a took 3.0 s")
+    assert attributes["load_ms"] == "3000"

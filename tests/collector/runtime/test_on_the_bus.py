@@ -7,17 +7,22 @@ import math
 from collections.abc import Iterator, Mapping
 
 import pytest
+import zmq
 from wfmonitor.v1.event_pb2 import Event
 from wfmonitor.v1.health_pb2 import Health
+from wfmonitor.v1.request_pb2 import RequestRecord
 from wfmonitor.v1.sample_pb2 import SampleBatch
 from wfmonitor.v1.settings_service_pb2 import ChangeRequest, ChangeResponse
 from wfmonitor.v1.settings_service_pb2_grpc import SettingsServiceStub
 
 from bus import topics
+from bus.clock import boot_us
 from bus.rpc import open_channel
 from bus.series import from_key
-from tests.collector.runtime.standin_runtime import StandIn, never, recorded
+from bus.transport import Publisher
+from tests.collector.runtime.standin_runtime import Page, StandIn, never, recorded
 from tests.stack import Ear, Stack
+from tests.waiting import until
 
 SOURCE = "model:llama3:8b-instruct"
 
@@ -49,6 +54,37 @@ def counters(messages: list[tuple[str, bytes]]) -> Mapping[str, float]:
     """Of the last heartbeat."""
     told = [payload for topic, payload in messages if topic == topics.health("collector")]
     return Health.FromString(told[-1]).counters if told else {}
+
+
+def test_load_gets_its_time_from_the_request_that_waited_for_it(stack: Stack) -> None:
+    owner = b'{"object":"list","data":[{"id":"m","owned_by":"organization_owner"}]}'
+    pages: dict[str, Page | bytes] = {"/v1/models": owner, "/api/v1/models": b'{"models":[]}'}
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    publisher = Publisher(stack.home, context)
+    ear = Ear(stack.home, (topics.EVENTS,))
+    waited = RequestRecord(id="1", model="google/gemma-4-26b-a4b", runtime="lm-studio", load_ms=1234.0, producer="tap")
+
+    def timed(messages: list[tuple[str, bytes]]) -> bool:
+        told = events(messages)
+        return any(told[kind].attributes.get("load_ms") for kind in ("model_load", "model_load_time") if kind in told)
+
+    async def asked_and_told() -> bool:
+        waited.start_boot_us = boot_us()
+        publisher.send(topics.request(waited.model), waited.SerializeToString())
+        with ear.changed:
+            return timed(ear.messages)
+
+    try:
+        with StandIn(pages, never) as runtime:
+            name_port(stack, runtime.port)
+            ear.wait_for(lambda messages: "runtime_come" in events(messages), 60.0, "the runtime")
+            runtime.pages["/api/v1/models"] = Page(recorded("lm_studio_0.4_models.json"))
+            asyncio.run(until(asked_and_told))
+        ear.wait_for(lambda messages: "runtime_gone" in events(messages), 60.0, "its end")
+    finally:
+        ear.close()
+        publisher.close()
+        context.term()
 
 
 def test_runtime_comes_tells_and_goes(stack: Stack) -> None:

@@ -53,6 +53,8 @@ class OldList(msgspec.Struct):
 class LmStudio:
     name = LM_STUDIO
     proof = "/api/v1/models"
+    loads_without_port = True
+    """Its server may be switched on when its models are long loaded."""
 
     def __init__(self, candidate: Candidate) -> None:
         self._old = False
