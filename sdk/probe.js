@@ -47,7 +47,8 @@ export function measure(topk, vocabulary) {
     high = Math.max(low, seen + rest * Math.log2(left / rest));
   }
   const certainty = p.length === 1 ? 1 : 1 - (seen / mass + Math.log2(mass)) / Math.log2(p.length);
-  return { bits: mass >= 0.9 ? (low + high) / 2 : null, low, high, certainty: Math.min(1, Math.max(0, certainty)) };
+  const bits = mass >= 0.9 ? (low + high) / 2 : null;
+  return { bits, low, high, mass, certainty: Math.min(1, Math.max(0, certainty)) };
 }
 
 export class Probe {
@@ -246,6 +247,7 @@ export class Generation {
         entropy_bits: measured.map((one) => one?.bits ?? null),
         entropy_low_bits: measured.map((one) => one?.low ?? null),
         entropy_high_bits: measured.map((one) => one?.high ?? null),
+        entropy_mass: measured.map((one) => one?.mass ?? null),
         certainty: measured.map((one) => one?.certainty ?? null),
       });
     }

@@ -205,6 +205,7 @@ class _Measured(NamedTuple):
     low_bits: float
     high_bits: float
     certainty: float
+    mass: float
 
 
 def _measure(topk: Iterable[Any], vocabulary: int) -> _Measured | None:
@@ -235,7 +236,7 @@ def _measure(topk: Iterable[Any], vocabulary: int) -> _Measured | None:
     if len(weights) > 1:
         # −Σ (p/M) log₂(p/M) = H_k/M + log₂ M
         certainty -= (seen_bits / mass + math.log2(mass)) / math.log2(len(weights))
-    return _Measured((low + high) / 2.0 if mass >= 0.9 else None, low, high, min(max(certainty, 0.0), 1.0))
+    return _Measured((low + high) / 2.0 if mass >= 0.9 else None, low, high, min(max(certainty, 0.0), 1.0), mass)
 
 
 class _Meter:
@@ -307,6 +308,7 @@ class _Meter:
                 burst["entropy_bits"] = [one and one.bits for one in measured]
                 burst["entropy_low_bits"] = [one and one.low_bits for one in measured]
                 burst["entropy_high_bits"] = [one and one.high_bits for one in measured]
+                burst["entropy_mass"] = [one and one.mass for one in measured]
                 burst["certainty"] = [one and one.certainty for one in measured]
         return burst
 

@@ -189,7 +189,7 @@ export function readHealthCountersEntry(pbf, end) {
 }
 
 export function readTokenBurst(pbf, end) {
-    const obj = {producer: "", model: "", request_id: "", times_us: [], boot_us: [], tokens: [], kinds: [], entropy_bits: [], entropy_low_bits: [], entropy_high_bits: [], certainty: [], phase: 0, request_bytes: 0, sent_us: 0};
+    const obj = {producer: "", model: "", request_id: "", times_us: [], boot_us: [], tokens: [], kinds: [], entropy_bits: [], entropy_low_bits: [], entropy_high_bits: [], certainty: [], phase: 0, request_bytes: 0, sent_us: 0, entropy_mass: []};
     let field;
     while ((field = pbf.nextField(end))) {
         if (field === 1) obj.producer = pbf.readString();
@@ -206,6 +206,7 @@ export function readTokenBurst(pbf, end) {
         else if (field === 12) obj.phase = pbf.readVarint();
         else if (field === 13) obj.request_bytes = pbf.readVarint();
         else if (field === 14) obj.sent_us = pbf.readVarint(true);
+        else if (field === 15) pbf.readPackedDouble(obj.entropy_mass);
     }
     return obj;
 }

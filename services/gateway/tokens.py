@@ -53,6 +53,7 @@ class _Burst(msgspec.Struct, forbid_unknown_fields=True):
     entropy_bits: Column = []
     entropy_low_bits: Column = []
     entropy_high_bits: Column = []
+    entropy_mass: Annotated[list[Share | None], Meta(max_length=MAX_ROWS)] = []
     certainty: Annotated[list[Share | None], Meta(max_length=MAX_ROWS)] = []
 
 
@@ -99,7 +100,9 @@ class Told(msgspec.Struct, forbid_unknown_fields=True):
 
 _decoder = msgspec.json.Decoder(Told)
 _SHAPE = 'See docs/sdk.md: {"bursts": [{"model", "request", "phase", "times_us", "tokens"}], "requests": []}.'
-_COLUMNS = ("tokens", "thinking", "entropy_bits", "entropy_low_bits", "entropy_high_bits", "certainty")
+_COLUMNS = (
+    "tokens", "thinking", "entropy_bits", "entropy_low_bits", "entropy_high_bits", "entropy_mass", "certainty",
+)  # fmt: skip
 
 
 def read_told(body: bytes) -> Told:
@@ -136,6 +139,7 @@ def bursts_of(told: Told, now_us: int, now_boot_us: int) -> Iterator[TokenBurst]
             entropy_bits=_told(burst.entropy_bits),
             entropy_low_bits=_told(burst.entropy_low_bits),
             entropy_high_bits=_told(burst.entropy_high_bits),
+            entropy_mass=_told(burst.entropy_mass),
             certainty=_told(burst.certainty),
             phase=_PHASES[burst.phase],
         )

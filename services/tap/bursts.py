@@ -106,6 +106,7 @@ def burst_of(
             burst.entropy_low_bits.append(one.low_bits if one else math.nan)
             burst.entropy_high_bits.append(one.high_bits if one else math.nan)
             burst.certainty.append(one.certainty if one else math.nan)
+            burst.entropy_mass.append(one.mass if one else math.nan)
     else:
         absent = [math.nan] * len(groups)
         burst.entropy_bits.extend(absent)

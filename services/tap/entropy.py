@@ -34,6 +34,8 @@ class Certainty(NamedTuple):
     high_bits: float
     certainty: float
     """1 − H/ln K over the renormalised top-K (CONTRACTS §2), 0 to 1; 1 for K = 1."""
+    mass: float
+    """Probability of the candidates seen, of which the bounds are: 0 to 1."""
 
 
 def measure(
@@ -71,7 +73,7 @@ def measure(
     least = math.exp(min(0.0, *others)) if told_apart and others else 1.0
     low, high = bounds(seen, least, mass, vocabulary)
     bits = (low + high) / 2.0 if mass >= POINT_MASS else math.nan
-    return Certainty(bits, low, high, certainty(weights))
+    return Certainty(bits, low, high, certainty(weights), mass)
 
 
 def bounds(seen: Sequence[float], least: float, mass: float, vocabulary: int = VOCABULARY) -> tuple[float, float]:

@@ -33,6 +33,7 @@ def burst(**changed: Any) -> dict[str, Any]:
         "entropy_bits": [None, 1.5],
         "entropy_low_bits": [0.5, 1.25],
         "entropy_high_bits": [9.0, 1.75],
+        "entropy_mass": [None, 0.96],
         "certainty": [0.5, None],
     }
     return {name: value for name, value in (whole | changed).items() if value != "leave out"}
@@ -64,6 +65,8 @@ def test_a_burst_gets_both_clocks_and_absent_values_stay_absent() -> None:
     assert list(made.kinds) == [TokenKind.TOKEN_KIND_THINKING, TokenKind.TOKEN_KIND_ANSWER]
     assert math.isnan(made.entropy_bits[0])
     assert list(made.entropy_high_bits) == [9.0, 1.75]
+    assert made.entropy_mass[1] == 0.96
+    assert math.isnan(made.entropy_mass[0])
     assert math.isnan(made.certainty[1])
 
 

@@ -41,7 +41,7 @@ def test_it_agrees_with_the_tap(raw: list[float], k: int) -> None:
     theirs = tap_measure([math.log(p) for p in top])
     assert (ours is None) == (theirs is None)
     if ours is not None and theirs is not None:
-        assert (ours.low_bits, ours.high_bits, ours.certainty) == pytest.approx(tuple(theirs)[1:], abs=1e-6)
+        assert (ours.low_bits, ours.high_bits, ours.certainty, ours.mass) == pytest.approx(tuple(theirs)[1:], abs=1e-6)
 
 
 def test_logarithms_and_probabilities_are_told_apart() -> None:
@@ -51,7 +51,7 @@ def test_logarithms_and_probabilities_are_told_apart() -> None:
 
 def test_a_uniform_distribution_has_no_certainty_and_all_its_bits() -> None:
     measured = _measure([0.25] * 4, 4)
-    assert measured == (2.0, 2.0, 2.0, 0.0)
+    assert measured == (2.0, 2.0, 2.0, 0.0, 1.0)
 
 
 @pytest.mark.parametrize("topk", [[], [1.0], [0.0], [1.0, 0.0], [math.nan], [0.5, -0.5], [0.9, 0.9], [2.0], [0.0, 0.0]])

@@ -92,7 +92,7 @@ def test_its_numbers_are_those_of_the_python_probe() -> None:
         assert (ours is None) == (theirs is None), case
         if ours is not None:
             assert (theirs["bits"] is None) == (ours.bits is None)
-            found = (theirs["bits"] or math.inf, theirs["low"], theirs["high"], theirs["certainty"])
+            found = (theirs["bits"] or math.inf, theirs["low"], theirs["high"], theirs["certainty"], theirs["mass"])
             assert found == pytest.approx((ours.bits or math.inf, *ours[1:]))
 
 

@@ -33,8 +33,9 @@ def test_the_true_entropy_lies_within_the_bounds(values: list[float], k: int, ex
         assert whole[0] == 1.0
         return
     assert found.low_bits - 1e-6 <= bits_of(whole) <= found.high_bits + 1e-6
+    assert found.mass == pytest.approx(math.fsum(whole[:k]))
     if not math.isnan(found.bits):
-        assert math.fsum(whole[:k]) >= 0.9 - 1e-9
+        assert found.mass >= 0.9 - 1e-9
         assert found.low_bits <= found.bits <= found.high_bits
 
 
@@ -50,6 +51,7 @@ def test_a_sampled_token_outside_the_top_narrows_and_never_excludes(values: list
         return
     assert folded.low_bits - 1e-6 <= bits_of(whole) <= folded.high_bits + 1e-6
     assert folded.certainty == plain.certainty
+    assert folded.mass == pytest.approx(min(plain.mass + whole[place], 1.0)), "the bounds are of this mass"
 
 
 @given(values=logits)

@@ -79,6 +79,7 @@ class TokenBurst(_message.Message):
     PHASE_FIELD_NUMBER: _builtins.int
     REQUEST_BYTES_FIELD_NUMBER: _builtins.int
     SENT_US_FIELD_NUMBER: _builtins.int
+    ENTROPY_MASS_FIELD_NUMBER: _builtins.int
     producer: _builtins.str
     """"tap" """
     model: _builtins.str
@@ -115,6 +116,10 @@ class TokenBurst(_message.Message):
     def certainty(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
         """CONTRACTS §2: 1 − H/ln K of the renormalised top-K; NaN: not measured"""
 
+    @_builtins.property
+    def entropy_mass(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """probability of the candidates seen, behind the bounds; empty: not measured"""
+
     def __init__(
         self,
         *,
@@ -132,10 +137,11 @@ class TokenBurst(_message.Message):
         phase: Global___Phase.ValueType = ...,
         request_bytes: _builtins.int = ...,
         sent_us: _builtins.int = ...,
+        entropy_mass: _abc.Iterable[_builtins.float] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["boot_us", b"boot_us", "certainty", b"certainty", "entropy_bits", b"entropy_bits", "entropy_high_bits", b"entropy_high_bits", "entropy_low_bits", b"entropy_low_bits", "kinds", b"kinds", "model", b"model", "phase", b"phase", "producer", b"producer", "request_bytes", b"request_bytes", "request_id", b"request_id", "sent_us", b"sent_us", "times_us", b"times_us", "tokens", b"tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["boot_us", b"boot_us", "certainty", b"certainty", "entropy_bits", b"entropy_bits", "entropy_high_bits", b"entropy_high_bits", "entropy_low_bits", b"entropy_low_bits", "entropy_mass", b"entropy_mass", "kinds", b"kinds", "model", b"model", "phase", b"phase", "producer", b"producer", "request_bytes", b"request_bytes", "request_id", b"request_id", "sent_us", b"sent_us", "times_us", b"times_us", "tokens", b"tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

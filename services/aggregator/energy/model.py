@@ -18,7 +18,8 @@ from services.aggregator.energy.session import Session, State
 from services.aggregator.energy.slowdown import Stretches
 
 FIELDS = (
-    "tps", "token_interval_ms", "energy", "certainty", "entropy_bits", "state",
+    "tps", "token_interval_ms", "energy", "certainty",
+    "entropy_bits", "entropy_low_bits", "entropy_high_bits", "entropy_mass_ratio", "state",
     "tokens_total", "stalls_total", "bursts_total", "requests_running", "interference", "resonance", "desync",
 )  # fmt: skip
 # Told each second: what changes slowly.
@@ -37,6 +38,7 @@ QUIET_AFTER_S = 10.0
 LATE_S = 1.0
 # A window up to the newest token of the slower of two, which may be a stall behind.
 _KEPT_S = WINDOW_S + RATE_OVER_S + LATE_S + 1.0
+_NO_ENTROPY: tuple[float, ...] = (math.nan,) * 4
 _SILENT = (State.IDLE, State.CHARGING, State.DRAINED)
 
 
@@ -64,7 +66,7 @@ class Model:
         self._heard_s = -math.inf
         self._interval_ms = math.nan
         self._certainty = math.nan
-        self._entropy_bits = math.nan
+        self._entropy = _NO_ENTROPY  # as `_newest_entropy` gives it
 
     def take(self, burst: TokenBurst, epoch_s: float, others_until_s: float, days: float) -> None:
         """Applies a burst, at `epoch_s` where it has no times of its own.
@@ -77,10 +79,12 @@ class Model:
             self.session.prompt(burst.request_id, self._at(epoch_s))
         for index, boot in enumerate(burst.boot_us):
             now_s = self._at(boot / 1e6)  # never before the newest token
-            self._certainty, self._entropy_bits = _value(burst.certainty, index), _value(burst.entropy_bits, index)
+            self._certainty = _value(burst.certainty, index)
             for _ in range(max(burst.tokens[index], 1) if index < len(burst.tokens) else 1):
                 self._token(burst.request_id, now_s)
                 self._compare(burst.request_id, now_s, others_until_s, days)
+        if burst.boot_us:
+            self._entropy = _newest_entropy(burst)
         self._heard_s = max(self._heard_s, epoch_s)
         while self.arrivals and self.arrivals[0] < self.last_token_s - _KEPT_S:
             self.arrivals.popleft()
@@ -187,7 +191,7 @@ class Model:
             self._interval_ms if streaming else absent,
             session.energy.at(now_s),
             self._certainty if streaming else absent,
-            self._entropy_bits if streaming else absent,
+            *(self._entropy if streaming else _NO_ENTROPY),
             float(state),
             float(session.counts.tokens),
             float(session.counts.stalls),
@@ -195,6 +199,12 @@ class Model:
             float(session.running(now_s)),
             *(self.standing if streaming else Standing()),
         ]
+
+
+def _newest_entropy(burst: TokenBurst) -> tuple[float, ...]:
+    """Of its newest token in bits: the point, the lower and the upper bound; and the mass that was seen."""
+    columns = (burst.entropy_bits, burst.entropy_low_bits, burst.entropy_high_bits, burst.entropy_mass)
+    return tuple(_value(column, len(burst.boot_us) - 1) for column in columns)
 
 
 def _value(column: Sequence[float], index: int) -> float:

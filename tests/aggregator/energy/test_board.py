@@ -55,6 +55,25 @@ def test_tokens_of_several_in_a_chunk_all_count() -> None:
     assert values["state"] == State.FLOWING
 
 
+def test_where_no_point_stands_for_it_the_bounds_of_the_entropy_and_the_mass_seen_are_told() -> None:
+    board = Board()
+    burst = tokens("m", "r", [10.0, 10.1])
+    burst.entropy_low_bits[:] = [1.0, 2.0]
+    burst.entropy_high_bits[:] = [6.0, 7.0]
+    burst.entropy_mass[:] = [0.5, 0.625]
+    board.take(burst, 10.1)
+    values = row(board, 10.2)
+    assert math.isnan(values["entropy_bits"])
+    assert (values["entropy_low_bits"], values["entropy_high_bits"]) == (2.0, 7.0)
+    assert values["entropy_mass_ratio"] == 0.625
+    board.take(TokenBurst(model="m", request_id="r", phase=Phase.PHASE_FLOWING), 10.2)
+    assert row(board, 10.2)["entropy_mass_ratio"] == 0.625, "a burst without tokens says nothing of them"
+    board.take(tokens("m", "r", [10.3]), 10.3)
+    assert math.isnan(row(board, 10.3)["entropy_low_bits"]), "the newest token was not measured"
+    board.take(TokenBurst(model="m", request_id="r", phase=Phase.PHASE_ENDED), 10.4)
+    assert math.isnan(row(board, 10.4)["entropy_high_bits"])
+
+
 def test_two_requests_whose_bursts_overlap_never_turn_time_back() -> None:
     board = Board()
     board.take(tokens("m", "a", [1.0, 1.1, 1.5]), 1.5)

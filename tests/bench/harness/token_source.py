@@ -55,7 +55,7 @@ def certainty_of(number: int) -> Certainty:
     """One that changes from token to token, as an answer's does."""
     share = 0.5 + 0.45 * math.sin(number / 7) * math.sin(number / 3)
     bits = (1 - share) * math.log2(TOP_K)
-    return Certainty(bits=bits, low_bits=0.9 * bits, high_bits=1.1 * bits, certainty=share)
+    return Certainty(bits=bits, low_bits=0.9 * bits, high_bits=1.1 * bits, certainty=share, mass=0.95)
 
 
 async def tell(publisher: Publisher, models: int, rate_hz: float, over: asyncio.Event) -> None:
