@@ -149,7 +149,7 @@ async def aggregator(ctx: ServiceContext) -> AsyncIterator[None]:
     ingest.meet_again()
     attention.attend()
     ctx.spawn(keeper.run(), "keep the store in shape")
-    ctx.spawn(_each_second(ctx, own, ingest, rings, store, recorder, standing, live), "own figures")
+    ctx.spawn(_each_second(ctx, own, ingest, rings, store, recorder, windows, live), "own figures")
     ctx.spawn(_each_flush(recorder, models), "write down what is new")
     try:
         yield
@@ -170,7 +170,7 @@ async def _each_second(
     rings: Rings,
     store: Store,
     recorder: Recorder,
-    standing: StandingQueries,
+    windows: WindowVoice,
     live: LiveVoice,
 ) -> None:
     while True:
@@ -178,11 +178,10 @@ async def _each_second(
         own.write()
         rings.drop_silent(boot_us(), 2 * RING_S * 1_000_000)
         ctx.counters.update(
-            ingest.counters,
+            ingest.counters | windows.counters,
             ring_bytes=rings.bytes,
             lost_samples_total=store.lost_samples,
             lost_events_total=recorder.lost_events,
-            standing_queries=len(standing),
             live_listeners=float(live.listening),
         )
         ctx.degraded(store.trouble or recorder.trouble or None)

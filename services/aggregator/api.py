@@ -1,6 +1,5 @@
 """MetricsService: questions about series, answered from the rings and the chunks together."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -29,14 +28,13 @@ from services.aggregator.standing import Query
 from services.aggregator.statistics import statistic, window_us
 from services.aggregator.steps import Steps, step_ends
 from services.aggregator.table import RING_S, RingTable
+from services.aggregator.watching import Waiting
 
 Context = grpc.aio.ServicerContext
 
 RAW = "raw"
 # Half a MiB of packed columns a message.
 VALUES_A_MESSAGE = 30_000
-# A watcher that does not read gets the newest values of its queries, and a count of what it missed in the log.
-WATCH_QUEUE = 1024
 MAX_QUERIES = 256
 MAX_EVENTS = 10_000
 
@@ -91,19 +89,19 @@ class MetricsApi(MetricsServiceServicer):
         if not 0 < len(request.queries) <= MAX_QUERIES:
             await _refuse(context, f"queries: {len(request.queries)} given, 1 to {MAX_QUERIES} can be watched")
         chosen = [(await _resolved(query.selector, context), query) for query in request.queries]
-        values: asyncio.Queue[WindowValue] = asyncio.Queue(WATCH_QUEUE)
+        waiting = Waiting(self._of.windows.missed)
         listening: list[tuple[Query, Callable[[WindowValue], None]]] = []
         try:
             for one, standing in chosen:
                 query = Query(one.metric, standing.stat, standing.window)
-                hear = _into(values, one)
+                hear = waiting.hearing(one)
                 try:
                     self._of.windows.listen(query, hear)
                 except ValueError as fault:
                     await _refuse(context, f"queries: {fault}")
                 listening.append((query, hear))
             while True:
-                yield await values.get()
+                yield await waiting.take()
         finally:
             for query, hear in listening:
                 self._of.windows.unlisten(query, hear)
@@ -120,6 +118,8 @@ class MetricsApi(MetricsServiceServicer):
             ends_us = step_ends(request.start_us, end_us, request.step_us) if request.step_us else None
         except ValueError as fault:
             await _refuse(context, str(fault))
+        if request.stat and ends_us is None:
+            await _refuse(context, f"step_us: {request.stat} is told for each step; give one, or no stat for raw rows")
         await self._of.attention.look()
         slices = self._of.history.slices(chosen, request.start_us, end_us, request.step_us or 1)
         if ends_us is None:
@@ -227,23 +227,6 @@ def _info(metric: Metric) -> pb.MetricInfo:
         aliases=metric.aliases,
         labels=metric.labels,
     )
-
-
-def _into(values: "asyncio.Queue[WindowValue]", chosen: Selection) -> Callable[[WindowValue], None]:
-    """Puts each value, narrowed to the selection, into the queue; of a full queue the oldest goes."""
-
-    def hear(value: WindowValue) -> None:
-        kept = WindowValue(metric=value.metric, stat=value.stat, window=value.window, time_us=value.time_us)
-        for key, number in zip(value.series, value.values, strict=True):
-            labels = tuple((label.name, label.value) for label in key.labels)
-            if not chosen.narrows or chosen.matches(Series(key.metric, key.source, labels)):
-                kept.series.append(key)
-                kept.values.append(number)
-        if values.full():
-            values.get_nowait()
-        values.put_nowait(kept)
-
-    return hear
 
 
 def _messages(pasts: list[Past], rows_read: int) -> Iterator[pb.QueryRangeResponse]:

@@ -111,6 +111,7 @@ class WindowVoice:
         self._soon = False
         self._topics: dict[Query, str] = {}  # asked for on the bus
         self._hearers: dict[Query, list[Hear]] = {}  # asked for by Watch
+        self._watch_missed = 0
 
     def subscribed(self, topic: str, begins: bool) -> None:
         """A subscription on the bus began or ended; one that means no query is logged and left alone."""
@@ -145,6 +146,17 @@ class WindowVoice:
             del self._hearers[query]
         self._standing.end(query)
         self._changed()
+
+    def missed(self, so_far: int) -> None:
+        """A Watch left a value out, the `so_far`-th of its own, for its reader did not take it in time."""
+        self._watch_missed += 1
+        if so_far & (so_far - 1) == 0:
+            self._log.warning("a watcher reads slower than values come; the oldest are left out", count=so_far)
+
+    @property
+    def counters(self) -> dict[str, float]:
+        """What Health says of the windows."""
+        return {"standing_queries": len(self._standing), "watch_missed_total": self._watch_missed}
 
     def news(self) -> None:
         """Rows came in: what they complete is evaluated once their neighbours are in as well."""

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from wfmonitor.v1 import metrics_service_pb2 as pb
 from wfmonitor.v1.live_pb2 import LiveFrame
+from wfmonitor.v1.metrics_service_pb2_grpc import MetricsServiceStub
 from wfmonitor.v1.sample_pb2 import Label, SampleBatch
 from wfmonitor.v1.settings_service_pb2 import ChangeRequest
 from wfmonitor.v1.settings_service_pb2_grpc import SettingsServiceStub
@@ -214,10 +215,47 @@ async def test_live_frames_begin_with_a_key_frame_and_have_no_gap() -> None:
         await room.until(nobody, "the frames to end with the last listener")
 
 
+def narrow_channel(room: Room) -> grpc.aio.Channel:
+    """Between the two ends wait 64 KiB; a channel that measures its way holds minutes of windows."""
+    return grpc.aio.insecure_channel(f"unix:{room.home.socket('aggregator')}", options=[("grpc.http2.bdp_probe", 0)])
+
+
+async def test_a_watcher_that_stalls_is_told_exactly_how_much_it_missed() -> None:
+    """Once it has caught up, each grid point of each query either came or was counted as left out."""
+    stats = ("avg", "min", "max", "last", "p50", "p90", "p95", "p98", "p99")
+    queries = [pb.StandingQuery(selector=LOAD, stat=stat, window=f"{s}s") for stat in stats for s in range(1, 6)]
+    async with Room() as room, narrow_channel(room) as channel:
+        watch = MetricsServiceStub(channel).Watch(pb.WatchRequest(queries=queries), wait_for_ready=True)
+        value = await watch.read()
+
+        async def missed() -> bool:
+            return (await room.health()).counters.get("watch_missed_total", 0) > 0
+
+        await room.until(missed, "values to be left out")
+        oldest: dict[tuple[str, str], int] = {}
+        newest: dict[tuple[str, str], int] = {}
+        got = left_out = 0
+        caught_up_us = 0
+        while not caught_up_us or min(newest.values()) < caught_up_us + 1_000_000:
+            query = value.stat, value.window
+            got, left_out = got + 1, left_out + value.missed
+            newest[query] = value.time_us
+            oldest.setdefault(query, value.time_us)
+            if not caught_up_us and wall_us() - value.time_us < 600_000:
+                caught_up_us = value.time_us
+            value = await watch.read()
+        due = sum((newest[query] - oldest[query]) // 100_000 + 1 for query in newest)
+        assert len(newest) == len(queries)
+        assert left_out > 0
+        assert got + left_out == due
+        assert "a watcher reads slower than values come" in room.log("aggregator")
+
+
 LOAD = pb.Selector(metric="system.load1")
 WRONG = [
     (pb.QueryRangeRequest(selector=pb.Selector(metric="system.cpu.percnt")), "NOT_FOUND", "system.cpu.percent"),
     (pb.QueryRangeRequest(selector=LOAD, stat="median"), "INVALID_ARGUMENT", "p50"),
+    (pb.QueryRangeRequest(selector=LOAD, stat="p95"), "INVALID_ARGUMENT", "step_us"),
     (pb.QueryRangeRequest(selector=LOAD, step_us=1), "INVALID_ARGUMENT", "step_us"),
     (pb.QueryRangeRequest(selector=LOAD, start_us=9, end_us=5), "INVALID_ARGUMENT", "start_us"),
     (

@@ -169,6 +169,12 @@ def test_query_gives_the_same_rows_in_every_form(running: Home) -> None:
     assert both & set(zip(series["times_us"], series["values"], strict=True))
 
 
+def test_query_of_a_statistic_without_a_step_says_what_is_missing(running: Home) -> None:
+    for words in (("system.mem.percent", "--stat", "p95"), ("system.mem.percent.p95",)):
+        assert "--step" in wfmon(running, "query", *words, code=2)
+    assert wfmon(running, "query", "system.mem.percent.p95", "--step", "1s", "--last", "5s")
+
+
 def test_setting_is_changed_undone_and_both_stand_in_the_audit_chain(running: Home) -> None:
     key = "collector.rate.trend_hz"
     changed = json.loads(wfmon(running, "settings", "set", key, "2", "--json"))

@@ -127,6 +127,7 @@ async def test_backfill_is_one_frame_of_the_last_seconds(page: Page) -> None:
     [
         ("/api/v1/query_range", 400, "metric"),
         ("/api/v1/query_range?metric=system.cpu.percent&start_us=x", 400, "start_us"),
+        ("/api/v1/query_range?metric=system.cpu.percent&stat=p95", 400, "step_us"),
         ("/api/v1/query_range?metric=system.cpu.percent&stop_us=1", 400, "stop_us"),
         ("/api/v1/query_range?metric=system.cpu.percent&label=core", 400, "label"),
         ("/api/v1/query_range?metric=system.cpu.percnt", 404, "system.cpu.percent"),

@@ -267,7 +267,7 @@ class QueryRangeRequest(_message.Message):
     END_US_FIELD_NUMBER: _builtins.int
     STEP_US_FIELD_NUMBER: _builtins.int
     stat: _builtins.str
-    """empty: avg"""
+    """empty: avg; with a step alone"""
     start_us: _builtins.int
     """inclusive of (start, end]"""
     end_us: _builtins.int

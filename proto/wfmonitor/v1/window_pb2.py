@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from wfmonitor.v1 import sample_pb2 as wfmonitor_dot_v1_dot_sample__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19wfmonitor/v1/window.proto\x12\x0cwfmonitor.v1\x1a\x19wfmonitor/v1/sample.proto\"\x85\x01\n\x0bWindowValue\x12\x0e\n\x06metric\x18\x01 \x01(\t\x12\x0c\n\x04stat\x18\x02 \x01(\t\x12\x0e\n\x06window\x18\x03 \x01(\t\x12\x0f\n\x07time_us\x18\x04 \x01(\x03\x12\'\n\x06series\x18\x05 \x03(\x0b\x32\x17.wfmonitor.v1.SeriesKey\x12\x0e\n\x06values\x18\x06 \x03(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19wfmonitor/v1/window.proto\x12\x0cwfmonitor.v1\x1a\x19wfmonitor/v1/sample.proto\"\x95\x01\n\x0bWindowValue\x12\x0e\n\x06metric\x18\x01 \x01(\t\x12\x0c\n\x04stat\x18\x02 \x01(\t\x12\x0e\n\x06window\x18\x03 \x01(\t\x12\x0f\n\x07time_us\x18\x04 \x01(\x03\x12\'\n\x06series\x18\x05 \x03(\x0b\x32\x17.wfmonitor.v1.SeriesKey\x12\x0e\n\x06values\x18\x06 \x03(\x01\x12\x0e\n\x06missed\x18\x07 \x01(\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,5 +33,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'wfmonitor.v1.window_pb2', _
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_WINDOWVALUE']._serialized_start=71
-  _globals['_WINDOWVALUE']._serialized_end=204
+  _globals['_WINDOWVALUE']._serialized_end=220
 # @@protoc_insertion_point(module_scope)

@@ -33,6 +33,7 @@ class WindowValue(_message.Message):
     TIME_US_FIELD_NUMBER: _builtins.int
     SERIES_FIELD_NUMBER: _builtins.int
     VALUES_FIELD_NUMBER: _builtins.int
+    MISSED_FIELD_NUMBER: _builtins.int
     metric: _builtins.str
     stat: _builtins.str
     """avg min max sum count last p50 p90 p95 p98 p99 rate derivative stddev"""
@@ -40,6 +41,8 @@ class WindowValue(_message.Message):
     """"10s" """
     time_us: _builtins.int
     """the grid point, wall clock"""
+    missed: _builtins.int
+    """of Watch: values left out before this one, for their reader did not take them in time"""
     @_builtins.property
     def series(self) -> _containers.RepeatedCompositeFieldContainer[_sample_pb2.SeriesKey]: ...
     @_builtins.property
@@ -53,10 +56,11 @@ class WindowValue(_message.Message):
         time_us: _builtins.int = ...,
         series: _abc.Iterable[_sample_pb2.SeriesKey] | None = ...,
         values: _abc.Iterable[_builtins.float] | None = ...,
+        missed: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["metric", b"metric", "series", b"series", "stat", b"stat", "time_us", b"time_us", "values", b"values", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["metric", b"metric", "missed", b"missed", "series", b"series", "stat", b"stat", "time_us", b"time_us", "values", b"values", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -34,7 +34,9 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `wfmon query`."""
     parser.add_argument("metric", nargs="?", metavar="METRIC", help="a metric, its source or labels in brackets")
-    parser.add_argument("--stat", metavar="S", help="avg min max sum count last p50 … stddev (default avg)")
+    parser.add_argument(
+        "--stat", metavar="S", help="avg min max sum count last p50 … stddev; with --step (default avg)"
+    )
     parser.add_argument("--step", metavar="T", help="one value for each so long, as 10s; raw rows without it")
     parser.add_argument("--last", metavar="T", default="10m", help="how far back, as 10m, 1h (default 10m)")
     form = parser.add_mutually_exclusive_group()
@@ -60,9 +62,12 @@ def run(args: argparse.Namespace, home: Home) -> int:
         last_s, step_s = seconds(args.last), seconds(args.step) if args.step else 0.0
     except ValueError as error:
         raise CliError(str(error), USAGE) from None
+    stat = args.stat or chosen.stat
+    if stat and not step_s:
+        raise CliError(f"{stat} is told for each step; name one, as --step 10s (raw rows: no statistic)", USAGE)
     now_us = time.time_ns() // 1000
     request = QueryRangeRequest(
-        stat=args.stat or chosen.stat, start_us=now_us - round(last_s * 1e6), end_us=now_us, step_us=round(step_s * 1e6)
+        stat=stat, start_us=now_us - round(last_s * 1e6), end_us=now_us, step_us=round(step_s * 1e6)
     )
     request.selector.metric, request.selector.source = chosen.metric.name, chosen.source
     for name, value in chosen.labels:

@@ -56,6 +56,8 @@ def run(args: argparse.Namespace, home: Home) -> int:
                 for tick in MetricsServiceStub(channel).Watch(request):
                     for series, value in zip(tick.series, tick.values, strict=True):
                         print(write(tick, series, value))
+                    if tick.missed:
+                        print(f"wfmon: {tick.missed} values left out: they came faster than read", file=sys.stderr)
                     # Each tick at once: who reads us acts on it.
                     sys.stdout.flush()
                     seen, told = True, False
