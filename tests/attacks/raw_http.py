@@ -2,12 +2,16 @@
 
 import re
 import socket
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import NamedTuple
 
-from wfmonitor.v1 import metrics_service_pb2, settings_service_pb2
+import wfmonitor.v1
+from google.protobuf.descriptor_pool import Default
 
 import services.gateway
+from services.gateway.__main__ import OWNERS
 
 TIMEOUT_S = 10.0
 _ROUTE = re.compile(r'web\.(get|post)\(\s*"([^"]+)"')
@@ -64,11 +68,9 @@ def routes() -> list[tuple[str, str]]:
 
 
 def rpcs() -> list[str]:
-    """Every method of the services behind the gRPC door, as /service/method."""
-    files = (metrics_service_pb2.DESCRIPTOR, settings_service_pb2.DESCRIPTOR)
-    return [
-        f"/{service.full_name}/{method.name}"
-        for file in files
-        for service in file.services_by_name.values()
-        for method in service.methods
-    ]
+    """Every method of every service that the gateway puts behind the gRPC door, as /service/method."""
+    for module in iter_modules(wfmonitor.v1.__path__):
+        if module.name.endswith("_service_pb2"):
+            import_module(f"wfmonitor.v1.{module.name}")  # its schema joins the pool
+    pool = Default()
+    return [f"/{name}/{method.name}" for name in OWNERS for method in pool.FindServiceByName(name).methods]

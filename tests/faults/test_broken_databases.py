@@ -22,7 +22,7 @@ from tests.faults.ledger import Ledger
 from tests.stack import wait_until
 
 SEED = int(os.environ.get("WFMON_SEED", "20260119"))
-OWNERS = ("governance", "aggregator", "gateway")
+OWNERS = ("governance", "aggregator", "gateway", "tap")
 RUNNING_S = 5.0
 _PAGE = 4096
 
