@@ -12,6 +12,7 @@ from bus.series import Series
 from services.collector.runtime.candidates import Candidate
 from services.collector.runtime.finder import Finder
 from services.collector.runtime.idleness import Held, Idleness
+from services.collector.runtime.on_gpu import OnGpu
 from services.collector.runtime.processes import Processes
 from services.collector.runtime.reading import Reading
 from services.collector.runtime.watch import Watch
@@ -33,6 +34,7 @@ class Runtimes:
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._processes = Processes(machine.proc)
+        self._on_gpu = OnGpu(machine.gpu, self._processes)
         self._finder = Finder(RUNTIMES, self._candidates, self._ports, machine.event, self._every_s, machine.asked)
         self._columns: tuple[Series, ...] = ()
         self._known: dict[Watch, dict[str, dict[Series, None]]] = {}
@@ -75,6 +77,7 @@ class Runtimes:
                 columns |= {series: None for series, value in found.items() if value == value}
                 for series in columns:  # two runtimes with one model: the first has the series
                     values.setdefault(series, found.get(series, NAN))
+        self._on_gpu.tidy()
         self._idleness.observe(models, now_s)
         if len(self._known) > len(watches):
             self._known = {watch: known for watch, known in self._known.items() if watch in watches}
@@ -96,8 +99,9 @@ class Runtimes:
     def _told(self, watch: Watch, reading: Reading) -> dict[str, dict[Series, float]]:
         told = {name: model.values for name, model in reading.models.items()}
         awake = [name for name, model in reading.models.items() if not model.asleep]
-        if len(awake) == 1 and watch.candidate.pid and self._machine.gpu.by_pid and reading.loads:
-            told[awake[0]] = self._on_gpu(watch, awake[0]) | told[awake[0]]
+        if reading.loads and self._machine.gpu.by_pid:
+            for name, values in self._on_gpu.of(watch.candidate, watch.runtime.name, awake).items():
+                told[name] = values | told[name]
         return told
 
     def _held(self, reading: Reading, name: str, values: dict[Series, float]) -> Held:
@@ -108,26 +112,6 @@ class Runtimes:
             asked=self._machine.asked.count(name),
             busy=_of(values, "model.gpu_util_percent") > 0.0,
         )
-
-    def _on_gpu(self, watch: Watch, model: str) -> dict[Series, float]:
-        """What the driver says of the processes of a runtime with one model: all of it is that model's."""
-        gpu, source, name = self._machine.gpu, f"model:{model}", watch.runtime.name
-        its = {pid for pid in gpu.by_pid if self._is_of(watch, pid)}
-        if not its:
-            return {}
-        labels = (("runtime", name),)
-        told = {
-            Series("model.vram_bytes", source, labels): sum(gpu.by_pid[pid][1] for pid in its),
-            Series("model.gpu_util_percent", source, labels): sum(gpu.by_pid[pid][0] for pid in its),
-        }
-        if len(gpu.by_gpu) > 1:  # whose a GPU's time was can be told of each only by itself
-            for device, usage in gpu.by_gpu.items():
-                each = Series("model.gpu_each_util_percent", source, (("device", device), *labels))
-                told[each] = sum(usage[pid][0] for pid in its & usage.keys())
-        return told
-
-    def _is_of(self, watch: Watch, pid: int) -> bool:
-        return pid == watch.candidate.pid or watch.candidate.pid in self._processes.ancestors(pid)
 
     def _candidates(self, now_s: float) -> Iterable[Candidate]:
         board = self._machine.board

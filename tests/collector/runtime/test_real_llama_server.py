@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 
 from services.collector.runtime.candidates import Candidate
 from services.collector.runtime.door import Door
 from services.collector.runtime.finder import identify
+from services.collector.runtime.on_gpu import OnGpu
 from services.collector.runtime.processes import Processes
 from services.collector.runtime.reading import Reading
+from services.collector.sampler import GpuShare
 from services.collector.samplers.runtime import RUNTIMES
 from services.collector.samplers.runtime.llama_server import LlamaServer
 from tests.collector.runtime.real_llama import MODEL, SERVER, complete, free_port, get, needs_llama_cpp, running
@@ -73,6 +77,23 @@ def test_sleeper_is_neither_kept_awake_nor_woken() -> None:
         for _ in range(10):
             kind.look(door, time.monotonic())
         assert json.loads(get(port, "/props")[1])["is_sleeping"] is True
+
+
+def test_models_of_a_router_are_told_apart_by_its_processes(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        shutil.copy(MODEL, tmp_path / f"{name}.gguf")
+    port = free_port()
+    with running([*COMMAND, "--models-dir", tmp_path, "--port", str(port)], port, "/health") as router:
+        for name in ("one", "two"):
+            complete(port, model=name, n_predict=1)
+        held = {child.pid: (5.0, child.memory_info().rss * 1.0) for child in psutil.Process(router.pid).children()}
+        assert len(held) == 2
+        gpu = GpuShare()
+        gpu.by_pid = held | {os.getpid(): (1.0, 1.0)}
+        found = OnGpu(gpu, Processes(Path("/proc"))).of(Candidate(port, pid=router.pid), "llama.cpp", {"one", "two"})
+    memory = {name: value for name, told in found.items() for series, value in told.items() if "vram" in series.metric}
+    assert memory.keys() == {"one", "two"}
+    assert sorted(memory.values()) == sorted(value for _, value in held.values())
 
 
 def test_server_without_metrics_is_read_by_its_slots() -> None:
