@@ -45,7 +45,7 @@ class StandIn:
         self.most_at_once = 0
         self._disturbs = disturbs
         self._disturbed: list[str] = []
-        self._lock = threading.Lock()
+        self._came = threading.Condition()
         stand_in = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -83,9 +83,15 @@ class StandIn:
         asked, self.asked = self.asked, []
         return asked
 
+    def wait_for(self, path: str) -> None:
+        """Waits until somebody asked for a path."""
+        with self._came:
+            assert self._came.wait_for(lambda: path in self.asked, 60.0), f"nobody asked for {path}: {self.asked}"
+
     def _answer(self, handler: BaseHTTPRequestHandler) -> None:
-        with self._lock:
+        with self._came:
             self.asked.append(handler.path)
+            self._came.notify_all()
             self.at_once += 1
             self.most_at_once = max(self.most_at_once, self.at_once)
         parts = urlsplit(handler.path)
@@ -105,7 +111,7 @@ class StandIn:
         except OSError:
             pass  # who asked gave up
         finally:
-            with self._lock:
+            with self._came:
                 self.at_once -= 1
 
 

@@ -106,7 +106,8 @@ def test_one_question_at_a_time_while_the_answer_hangs() -> None:
     with StandIn(pages, never) as runtime:
         one = Watch(Candidate(runtime.port), Ollama(Candidate(runtime.port)), event, lambda: 0.01)
         one.start()
-        assert not come.wait(0.3)
+        runtime.wait_for("/api/ps")
+        assert not come.wait(0.3), "time for a second question, of which there may be none"
         assert runtime.most_at_once == 1
         began_s = time.monotonic()
         assert one.reading(began_s) is None
