@@ -32,6 +32,8 @@ class _Model(Struct, gc=False):
     id: str | None = None
     name: str | None = None
     owned_by: str | None = None
+    root: str | None = None
+    parent: str | None = None
 
 
 class _Models(Struct, gc=False):
@@ -156,7 +158,8 @@ class Finder:
         models = (listed.models if path == "/api/tags" else listed.data) or []
         names = frozenset(name for model in models[:_MOST_MODELS] if (name := model.id or model.name))
         runtime = OLLAMA if path == "/api/tags" else _runtime_of(port, server, models)
-        return Found(Upstream("127.0.0.1", port, runtime), names)
+        aliases = _aliases(models[:_MOST_MODELS]) if runtime == VLLM else {}
+        return Found(Upstream("127.0.0.1", port, runtime), names, aliases)
 
     @staticmethod
     async def _listens(port: int) -> bool:
@@ -168,6 +171,18 @@ class Finder:
             except (OSError, TimeoutError):
                 return False
         return True
+
+
+def _aliases(models: Sequence[_Model]) -> dict[str, str]:
+    """The further names of what vLLM serves under several, each with the first, by which its metrics go."""
+    first: dict[str, str] = {}
+    aliases: dict[str, str] = {}
+    for model in models:
+        if model.id and model.root and model.parent is None:
+            name = first.setdefault(model.root, model.id)
+            if name != model.id:
+                aliases[model.id] = name
+    return aliases
 
 
 def _runtime_of(port: int, server: str, models: Sequence[_Model]) -> str:

@@ -56,6 +56,8 @@ class Found:
 
     upstream: Upstream
     models: frozenset[str] = frozenset()
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    """Further names of a model, each with the one that its runtime measures it under."""
 
 
 class Way(NamedTuple):
@@ -137,8 +139,10 @@ class RouteTable:
         A llama-server with one model answers with it whatever the client writes.
         """
         found = self.found.get(upstream.port)
-        if found is None or model in found.models:
+        if found is None:
             return model
+        if model in found.models:
+            return found.aliases.get(model, model)
         alike = next((known for known in found.models if same_model(model, known)), None)
         if alike is not None:
             return alike

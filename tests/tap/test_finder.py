@@ -69,6 +69,28 @@ async def test_a_runtime_is_called_by_the_owner_of_its_models(
         assert (found.upstream.runtime, found.models) == (runtime, frozenset({"m"}))
 
 
+async def test_one_model_under_several_names_is_recorded_under_the_first(http: aiohttp.ClientSession) -> None:
+    body = (
+        b'{"data":[{"id":"a","owned_by":"vllm","root":"/m","parent":null},'
+        b'{"id":"b","owned_by":"vllm","root":"/m","parent":null},'
+        b'{"id":"lora","owned_by":"vllm","root":"/l","parent":"a"}]}'
+    )
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+        writer.write(head % len(body) + body)
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        table = RouteTable()
+        await Finder(http, table, (), lambda: True, (server.sockets[0].getsockname()[1],)).look()
+        (found,) = table.found.values()
+        assert found.models == {"a", "b", "lora"}
+        names = [table.name_of(found.upstream, asked) for asked in ("a", "b", "lora", "other")]
+        assert names == ["a", "a", "lora", "other"]
+
+
 async def test_a_runtime_that_is_too_busy_to_answer_is_still_there(http: aiohttp.ClientSession) -> None:
     asked = asyncio.Event()
     silent = False

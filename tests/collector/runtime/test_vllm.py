@@ -83,6 +83,20 @@ def test_old_names_mean_the_same() -> None:
     assert "preemptions_total" not in values, "what it does not have is not told"
 
 
+def test_one_model_under_several_names_is_one_by_the_name_of_its_metrics() -> None:
+    base = {"owned_by": "vllm", "max_model_len": 32768, "root": "/models/CANARY", "parent": None}
+    names = ["Qwen/Qwen3-8B", "gpt-4o", "default"]
+    adapter = {"id": "lora", "owned_by": "vllm", "root": "/models/lora", "parent": "Qwen/Qwen3-8B"}
+    for order in (names, names[::-1]):
+        models = {"data": [*({"id": name} | base for name in order), adapter]}
+        listed = {"/v1/models": json.dumps(models).encode()}
+        with StandIn(pages("vllm_0.11_1.txt") | listed, never) as runtime:
+            reading = Vllm(Candidate(runtime.port)).look(runtime.door, 0.0)
+        assert list(reading.models) == ["Qwen/Qwen3-8B"]
+        assert reading.models["Qwen/Qwen3-8B"].info["context_length"] == "32768"
+        assert told(reading)["tokens_total"] == 5000.0
+
+
 def test_api_key_hides_the_list_but_not_the_metrics() -> None:
     hidden = Page(b"", 401)
     with StandIn(pages("vllm_0.11_1.txt") | {"/version": hidden, "/v1/models": hidden}, never) as runtime:

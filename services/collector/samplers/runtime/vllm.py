@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
+
 import msgspec
 
 from bus.runtime_names import VLLM
@@ -44,6 +46,8 @@ WANTED = (
 class Listed(msgspec.Struct):
     id: str
     max_model_len: int | None = None
+    root: str | None = None
+    """What was loaded: the same for all names that one model is served under."""
     parent: str | None = None
     """Set for a LoRA adapter: not a model of its own."""
 
@@ -78,15 +82,14 @@ class Vllm:
         reading = Reading(self.name)
         if self._listed is None:
             self._describe(door)
-        for listed in self._listed or ():
-            if listed.parent is None:
-                reading.model(listed.id).info = facts(context_length=listed.max_model_len, version=self._version)
         reading.version = self._version
         answer = door.get("/metrics")
         if not answer.good:
             raise Refused("/metrics", answer.status)
         page = exposition.read(answer.body, WANTED)
         names = _models(page)[:MOST_MODELS]
+        for listed in _served(self._listed or (), names):
+            reading.model(listed.id).info = facts(context_length=listed.max_model_len, version=self._version)
         self._pasts = {name: past for name, past in self._pasts.items() if name in names}
         for name in names:
             self._read(reading, name, _of_model(page, name), now_s)
@@ -128,6 +131,17 @@ class Vllm:
             ended[reason] = ended.get(reason, 0.0) + value
         for reason, count in ended.items():
             reading.put(name, "requests_total", count, reason=reason)
+
+
+def _served(listed: Iterable[Listed], measured: Collection[str]) -> list[Listed]:
+    """One entry a model: of several names that it is served under the one of its metrics, else the first."""
+    found: dict[str, Listed] = {}
+    for one in listed:
+        if one.parent is None:
+            root = one.root or one.id
+            if root not in found or (one.id in measured and found[root].id not in measured):
+                found[root] = one
+    return list(found.values())
 
 
 def _models(page: Page) -> list[str]:
