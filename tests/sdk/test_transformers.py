@@ -1,4 +1,4 @@
-"""The streamer under the real `generate` of a tiny model with random weights. Skipped where torch is not installed."""
+"""The streamer under the real `generate` of a tiny model with random weights, where torch is (docs/testing.md)."""
 
 import math
 from collections.abc import Iterator
@@ -10,8 +10,9 @@ from wirthforge_transformers import ProbeStreamer
 
 from tests.sdk.ear import TOKEN, EarDoor
 
-torch = pytest.importorskip("torch")
-transformers = pytest.importorskip("transformers")
+ABSENT = "library absent: torch or transformers; pip install torch transformers"
+torch = pytest.importorskip("torch", reason=ABSENT)
+transformers = pytest.importorskip("transformers", reason=ABSENT)
 
 VOCABULARY = 97
 
