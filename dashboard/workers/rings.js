@@ -11,6 +11,8 @@
 
 /** The page asks for five minutes at most; the rest is a query. */
 export const HELD_S = 310;
+/** A table may come faster than its rate says: its ring grows up to a row a drawn frame, and to 8 MiB of values. */
+const MOST_HZ = 60, MOST_VALUES = 2 ** 19;
 
 /** @param {SeriesKey} key @param {string} tableSource */
 export function seriesId(key, tableSource) {
@@ -58,6 +60,7 @@ export class Ring {
     take(times, values) {
         const rows = times.length;
         if (!rows) return 0;
+        this.stretch(times);
         if (times[0] < this.newest_us) return this.merge(times, values);
         let taken = 0;
         for (let row = 0; row < rows; row++) {
@@ -72,6 +75,26 @@ export class Ring {
         }
         if (this.end - this.start > this.capacity) this.start = this.end - this.capacity;
         return taken;
+    }
+
+    /** Room for rows that come, where others would be lost that are younger than HELD_S. @param {number[] | Float64Array} times */
+    stretch(times) {
+        const rows = this.end - this.start, first_us = times[0], last_us = times[times.length - 1];
+        if (rows + times.length <= this.capacity) return;
+        const held_us = rows ? Math.max(this.newest_us, last_us) - Math.min(this.oldest_us, first_us) : last_us - first_us;
+        const most = Math.min(HELD_S * MOST_HZ, Math.floor(MOST_VALUES / (this.ids.length || 1)));
+        const capacity = Math.min(Math.max(2 * this.capacity, rows + times.length), most);
+        if (held_us >= 0.99 * HELD_S * 1e6 || capacity <= this.capacity) return;
+        this.capacity = capacity;
+        const longer = (/** @type {Float64Array} */ old) => {
+            const next = new Float64Array(2 * capacity);
+            next.set(old.subarray(this.start, this.end));
+            return next;
+        };
+        this.times = longer(this.times);
+        this.columns = this.columns.map(longer);
+        this.end -= this.start;
+        this.start = 0;
     }
 
     compact() {
@@ -113,6 +136,7 @@ export class Ring {
     /** The same rows under another list of series; a new one has no values before now. @param {string[]} ids @param {SeriesKey[]} keys @param {number} rateHz */
     reshaped(ids, keys, rateHz) {
         const next = new Ring(this.source, rateHz, ids, keys);
+        next.stretch(this.times.subarray(this.start, this.end));
         const rows = Math.min(this.end - this.start, next.capacity), from = this.end - rows;
         next.times.set(this.times.subarray(from, this.end));
         ids.forEach((id, column) => {

@@ -180,6 +180,7 @@ async def _each_second(
         ctx.counters.update(
             ingest.counters | windows.counters,
             ring_bytes=rings.bytes,
+            rings_short=rings.short,
             lost_samples_total=store.lost_samples,
             lost_events_total=recorder.lost_events,
             live_listeners=float(live.listening),

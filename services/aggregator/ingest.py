@@ -22,8 +22,8 @@ from bus.journal.replay import Held
 from bus.logs import ServiceLogger
 from services.aggregator.batch import BadBatch, Batch, Names, read_batch
 from services.aggregator.inbox import START, Apply, Ask, Command, Inbox, Lost, Position
-from services.aggregator.rings import Rings
-from services.aggregator.table import RING_S, RingFull, RingTable
+from services.aggregator.rings import RingFull, Rings
+from services.aggregator.table import RING_S, RingTable
 
 # Commands obeyed in one go, about 10 ms: then the loop breathes.
 AT_ONCE = 250

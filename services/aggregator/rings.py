@@ -4,10 +4,16 @@ from collections.abc import Iterator
 
 from bus.series import Series
 from services.aggregator.batch import Batch, TableKey
-from services.aggregator.table import RING_S, RingFull, RingTable
+from services.aggregator.table import RING_S, RingTable
 
 # 5 minutes of 400 columns at 60 Hz are 58 MB; the machine's own tables take 5 to 10.
 MEMORY_BYTES = 96 << 20
+# Of it, for tables that come faster than they say: 5 minutes of 80 columns at 60 Hz are 18 MB.
+STRETCH_BYTES = 32 << 20
+
+
+class RingFull(MemoryError):
+    """A table that would grow past the memory the rings may take."""
 
 
 class Rings:
@@ -31,6 +37,11 @@ class Rings:
     def bytes(self) -> int:
         return sum(table.bytes for table in self)
 
+    @property
+    def short(self) -> int:
+        """How many tables come so fast that they are held less than five minutes."""
+        return sum(table.short for table in self)
+
     def get(self, key: TableKey) -> RingTable | None:
         return self._tables.get(key)
 
@@ -50,18 +61,38 @@ class Rings:
         if table is None:
             table = RingTable(batch.key, batch.rate_hz, seconds=self._seconds)
         if not table.knows(batch.schema) or batch.rate_hz > table.rate_hz:
-            others = self.bytes - (table.bytes if batch.key in self._tables else 0)
-            wanted = others + table.bytes_to_append(batch)
+            wanted = self._wanted(table, batch)
+            if wanted > self._memory_bytes:
+                for one in self:
+                    one.give_back()
+                wanted = self._wanted(table, batch)
             if wanted > self._memory_bytes:
                 raise RingFull(
                     f"{batch.key}: {batch.values.shape[0]} columns at {batch.rate_hz:g} Hz need {wanted >> 20} MiB "
                     f"of rings, {self._memory_bytes >> 20} are allowed; lower its rate or its number of series"
                 )
+        elif table.appended >= table.look_again:
+            self._look(table)
         table.append(batch, stored=stored)
         if self._indexed.get(batch.key) != table.version:
             self._tables[batch.key] = table
             self._index(table)
         return table
+
+    def _wanted(self, table: RingTable, batch: Batch) -> int:
+        """Memory of all rings once the batch is in its table, at most."""
+        others = self.bytes - (table.bytes if batch.key in self._tables else 0)
+        return others + table.bytes_to_append(batch)
+
+    def _look(self, table: RingTable) -> None:
+        """A longer ring for a table that comes faster than it says, where there is room for it."""
+        if table.short:
+            more = table.bytes  # twice as long takes as much again
+            stretched = sum(one.stretched_bytes for one in self)
+            if stretched + more <= STRETCH_BYTES and self.bytes + more <= self._memory_bytes:
+                table.stretch()
+        # Once it is full, each 1/64 of a ring: a look takes 1 µs, a fifth of what appending a row does.
+        table.look_again = table.appended + (table.room or table.rows >> 6)
 
     def _index(self, table: RingTable) -> None:
         self.version += 1

@@ -12,9 +12,10 @@ import numpy as np
 from wfmonitor.v1.window_pb2 import WindowValue
 
 from bus.series import Series, to_key
+from services.aggregator.clock_line import STEP_US
 from services.aggregator.rings import Rings
 from services.aggregator.statistics import Statistic, Times, statistic, window_us
-from services.aggregator.table import RING_S, STEP_US, RingTable
+from services.aggregator.table import RING_S, RingTable
 from services.aggregator.windows import over_table, stale_after_us
 
 GRID_US = 100_000

@@ -15,9 +15,10 @@ from wfmonitor.v1.sample_pb2 import RateGroup
 
 from bus.series import Series
 from services.aggregator.batch import MAX_COLUMNS, Batch, Floats, TableKey, Times
+from services.aggregator.clock_line import draw_line
 
 RING_S = 300
-STEP_US = 500_000  # a move of the wall clock that counts as a step (DESIGN §3)
+MAX_HELD_HZ = 60.0  # as fast as anything is drawn; of what comes faster the ring holds less
 
 
 class Rows(NamedTuple):
@@ -32,10 +33,6 @@ class Columns(NamedTuple):
 
     series: tuple[Series, ...]
     at: NDArray[np.intp]
-
-
-class RingFull(MemoryError):
-    """A table that would grow past the memory the rings may take."""
 
 
 class RingTable:
@@ -56,6 +53,7 @@ class RingTable:
         self.schema = 0  # of the newest row
         self._seconds = seconds
         self._capacity = self._rows_for(rate_hz)
+        self.look_again = 0  # so many rows appended, and whether the ring is long enough is worth a look
         self._start = self._end = 0  # rows held: [start, end) of the arrays
         self._columns: dict[Series, int] = {}
         self._series: list[Series] = []
@@ -73,11 +71,22 @@ class RingTable:
         """Whether half of the ring waits to be stored: a long replay would overrun what it has brought itself."""
         return not self.shown_only and self.appended - self.stored > self._capacity // 2
 
+    @property
+    def short(self) -> bool:
+        """Whether the next row pushes out one younger than the ring's time: more come than the rate in force says."""
+        held_us = self.line_us[self._end - 1] - self.line_us[self._start] if self.rows else 0
+        return not self.room and bool(held_us < 0.99 * self._seconds * 1e6)
+
     # -- what it holds ------------------------------------------------------------------------
 
     @property
     def rows(self) -> int:
         return self._end - self._start
+
+    @property
+    def room(self) -> int:
+        """Rows that may come before the oldest goes."""
+        return self._capacity - self.rows
 
     @property
     def first(self) -> int:
@@ -105,10 +114,6 @@ class RingTable:
         return self.key.group == RateGroup.RATE_GROUP_EVENT
 
     @property
-    def period_us(self) -> int:
-        return round(1e6 / self.rate_hz)
-
-    @property
     def bytes(self) -> int:
         """Memory set aside (untouched pages of it cost nothing yet)."""
         rows = self.times_us.nbytes + self.boot_us.nbytes + self.line_us.nbytes + self._row_schema.nbytes
@@ -130,8 +135,8 @@ class RingTable:
     def bytes_to_append(self, batch: Batch) -> int:
         """What the ring would take after this batch, at most: to refuse before anything is changed."""
         new = len(set(batch.series) - self._columns.keys()) if batch.series else 0
-        rows = ceil(self._rows_for(max(self.rate_hz, batch.rate_hz)) * 1.25)
-        return (ceil((len(self._series) + new) * 1.25) + 4) * rows * 8
+        capacity = max(self._capacity, self._rows_for(batch.rate_hz))
+        return (ceil((len(self._series) + new) * 1.25) + 4) * ceil(capacity * 1.25) * 8
 
     def append(self, batch: Batch, *, stored: bool = False) -> None:
         """Takes a batch's rows; `stored`: they are in a chunk already (a ring filled after a restart).
@@ -150,7 +155,7 @@ class RingTable:
         self.times_us[a:b] = batch.times_us
         self.boot_us[a:b] = batch.boot_us
         self._row_schema[a:b] = batch.schema
-        self._draw_line(a, b)
+        draw_line(self.line_us, self.times_us, self.boot_us, self._start, a, b)
         if len(columns.at) < len(self.values):
             self.values[:, a:b] = np.nan
         self.values[columns.at, a:b] = batch.values
@@ -161,30 +166,6 @@ class RingTable:
         self._last_row[batch.schema] = self.appended
         if stored:
             self.stored = self.appended
-
-    def _draw_line(self, a: int, b: int) -> None:
-        """Continues `line_us`: rows before a step of the wall clock move to the clock of now."""
-        line = self.line_us
-        line[a:b] = self.times_us[a:b]
-        if b - a == 1 and a > self._start:
-            # The common case, 20 times as fast: one row that goes on where the last one was.
-            wall_us = int(line[a]) - int(line[a - 1])
-            moved_us = int(self.times_us[a]) - int(self.times_us[a - 1])
-            moved_us -= int(self.boot_us[a]) - int(self.boot_us[a - 1])
-            if wall_us >= 0 and -STEP_US <= moved_us <= STEP_US:
-                return
-        offsets = self.times_us[max(a - 1, self._start) : b] - self.boot_us[max(a - 1, self._start) : b]
-        moved = np.diff(offsets)
-        steps = np.flatnonzero((np.abs(moved) > STEP_US) | (np.diff(line[max(a - 1, self._start) : b]) < 0))
-        first = b - len(offsets)
-        for at in steps.tolist():
-            row = first + at + 1
-            passed = int(self.boot_us[row] - self.boot_us[row - 1])
-            if passed < 0:
-                # Another boot: its clock says nothing about the old one's. The wall clock rules,
-                # and if it went back as well, the older rows move just before the newer.
-                passed = max(0, int(self.times_us[row] - self.times_us[row - 1]))
-            line[self._start : row] += line[row] - passed - line[row - 1]
 
     def _resolve(self, batch: Batch) -> Columns:
         known = self._schemas.get(batch.schema)
@@ -237,6 +218,20 @@ class RingTable:
     def _length(self) -> int:
         return ceil(self._capacity * 1.25) + 1
 
+    @property
+    def stretched_bytes(self) -> int:
+        """Memory beyond what the rate in force asks for."""
+        return round(self.bytes * max(0.0, 1 - self._rows_for(self.rate_hz) / self._capacity))
+
+    def stretch(self) -> None:
+        """Twice as many rows, as many as `MAX_HELD_HZ` asks for at most."""
+        self._grow(min(2 * self._capacity, self._rows_for(MAX_HELD_HZ)))
+
+    def give_back(self) -> None:
+        """As many rows as the rate in force asks for, the newest."""
+        if self._capacity > self._rows_for(self.rate_hz):
+            self._resize(self._rows_for(self.rate_hz))
+
     def _move_back(self, incoming: int) -> None:
         keep = min(self.rows, max(0, self._capacity - incoming))
         a, b = self._end - keep, self._end
@@ -246,10 +241,13 @@ class RingTable:
         self._start, self._end = 0, keep
 
     def _grow(self, capacity: int) -> None:
-        if capacity <= self._capacity:
-            return
+        if capacity > self._capacity:
+            self._resize(capacity)
+
+    def _resize(self, capacity: int) -> None:
         self._capacity = capacity
-        length, a, b = self._length(), self._start, self._end
+        length, b = self._length(), self._end
+        a = max(self._start, b - capacity)
         self._start, self._end = 0, b - a
 
         def longer(old: Times) -> Times:

@@ -5,8 +5,9 @@ from math import nan
 import numpy as np
 from numpy.typing import NDArray
 
+from services.aggregator.clock_line import STEP_US
 from services.aggregator.statistics import Floats, Statistic, Times
-from services.aggregator.table import RING_S, STEP_US, RingTable
+from services.aggregator.table import RING_S, RingTable
 
 STALE_PERIODS = 3
 STALE_US = 1_000_000

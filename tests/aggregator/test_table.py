@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.aggregator.rings import Rings
-from services.aggregator.table import RingFull, RingTable
+from services.aggregator.rings import RingFull, Rings
+from services.aggregator.table import RingTable
 from tests.aggregator.tables import BOOT_OFFSET_US, CPU, MEMORY, START_US, batch, process
 
 
@@ -54,6 +54,66 @@ def test_ring_grows_with_the_rate_and_keeps_its_rows() -> None:
         table.append(batch([START_US + n * 16_667], {CPU: [float(n)]}, rate_hz=60.0))
     assert table.rows == 400
     assert [v for _, v in series_of(table, CPU)] == [1.0, *(float(n) for n in range(1, 400))]
+
+
+def at_hz(rate_hz: float, rows: int, columns: int = 1) -> list:
+    """Rows of a source that says 1 Hz, as the gateway's say, and comes faster."""
+    values = {process(number): [1.0] for number in range(columns)}
+    return [batch([START_US + round(n * 1e6 / rate_hz)], values, rate_hz=1.0) for n in range(rows)]
+
+
+def held_s(table: RingTable) -> float:
+    a, b = table.positions(table.first)
+    return float(table.line_us[b - 1] - table.line_us[a]) / 1e6
+
+
+def test_a_table_that_comes_faster_than_it_says_is_held_five_minutes_all_the_same() -> None:
+    rings = Rings()
+    for number, one in enumerate(at_hz(20.0, 20 * 400)):
+        table = rings.append(one)
+        assert held_s(table) >= min(number / 20, 297.0)
+    assert table.rate_hz == 1.0
+    assert len(table.times_us) < 20 * 300 * 2.6
+    a, b = table.between(table.newest_us - 300_000_000, table.newest_us)
+    assert b - a == 20 * 300
+    assert rings.short == 0
+
+
+def test_a_table_at_its_own_rate_is_given_no_more() -> None:
+    rings = Rings()
+    for one in at_hz(1.0, 1000):
+        table = rings.append(one)
+    assert table.stretched_bytes == 0
+
+
+def test_faster_than_anything_is_drawn_the_ring_holds_less_than_its_time() -> None:
+    rings = Rings()
+    for one in at_hz(1000.0, 40_000):
+        table = rings.append(one)
+    assert table.rows == 60 * 300 + 1
+    assert rings.short == 1
+
+
+def test_tables_that_come_fast_share_what_is_kept_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.aggregator.rings.STRETCH_BYTES", 1 << 20)
+    rings = Rings()
+    for one in at_hz(60.0, 3000, columns=20):
+        table = rings.append(one)
+    assert table.rows < 3000
+    assert 0 < table.stretched_bytes <= 1 << 20
+
+
+@pytest.mark.parametrize("source", ["system", "process"])
+def test_new_columns_take_the_length_of_a_long_ring_before_they_are_refused(source: str) -> None:
+    rings = Rings(memory_bytes=1 << 20)
+    for one in at_hz(60.0, 2500):
+        long = rings.append(one)
+    assert long.stretched_bytes > 0
+    wide = {process(number): [2.0] for number in range(240)}
+    rings.append(batch([START_US + 100_000_000], wide, rate_hz=1.0, source=source))
+    assert (long.stretched_bytes, rings.bytes <= 1 << 20) == (0, True)
+    newest = [value for _, value in series_of(long, process(0))]
+    assert newest == ([1.0] * 301 if source == "process" else [1.0] * 300 + [2.0])
 
 
 def test_rows_to_store_are_cut_where_the_columns_change() -> None:

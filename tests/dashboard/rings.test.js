@@ -79,3 +79,38 @@ test('no more than the held minutes are kept, and the newest of them', () => {
     const times = ring.times.subarray(ring.start, ring.end);
     assert.ok(times.every((time, at) => at === 0 || time > times[at - 1]), 'sorted without a repeat');
 });
+
+test('a table that comes faster than it says is held five minutes all the same, and one at its rate is given no more', () => {
+    const fast = new Rings(), plain = new Rings();
+    for (let n = 0; n < 20 * 400; n++) fast.take(table([n / 20], {rate_hz: 1}));
+    for (let n = 0; n < 1000; n++) plain.take(table([n], {rate_hz: 1}));
+    const ring = fast.all[0];
+    assert.ok(ring.newest_us - ring.oldest_us >= 300 * SECOND, `${(ring.newest_us - ring.oldest_us) / SECOND} s are held`);
+    assert.ok(ring.times.length <= 2 * 2 * 310 * 20);
+    assert.equal(plain.all[0].capacity, 310);
+});
+
+test('what a ring may grow to is bounded by rows and by values', () => {
+    const narrow = new Rings(), wide = new Rings();
+    for (let n = 0; n < 30_000; n++) narrow.take(table([n / 1000], {rate_hz: 1}));
+    const names = Array.from({length: 256}, (_, at) => ({metric: `m${at}`, source: '', labels: []}));
+    for (let n = 0; n < 5000; n++) wide.take(table([n / 60], {rate_hz: 1, series: names, values: names.map(() => 1)}));
+    assert.equal(narrow.all[0].capacity, 310 * 60);
+    assert.equal(wide.all[0].capacity, 2 ** 19 / 256);
+});
+
+test('a backfill that is longer than a ring keeps what is within its time', () => {
+    const rings = new Rings();
+    rings.take(table([300], {rate_hz: 1}));
+    rings.take(table(Array.from({length: 20 * 299}, (_, n) => n / 20), {rate_hz: 1}));
+    const ring = rings.all[0];
+    assert.equal(ring.oldest_us, 0);
+});
+
+test('a long ring stays long when a series comes', () => {
+    const rings = new Rings();
+    for (let n = 0; n < 20 * 100; n++) rings.take(table([n / 20], {rate_hz: 1}));
+    const more = {rate_hz: 1, schema: 8, series: [...table([1]).series, {metric: 'c', source: '', labels: []}]};
+    rings.take(table([100], {...more, values: [1, 2, 3]}));
+    assert.equal(rings.all[0].end - rings.all[0].start, 2001);
+});
