@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from bus.catalogue import Catalogue, UnknownMetric
+from bus.catalogue import Catalogue, UnknownMetric, custom_metric
 from bus.series import Series
 from services.gateway.possible import why_impossible
 from services.gateway.refusal import Refusal
@@ -20,13 +20,12 @@ MAX_FIELDS = 128
 MAX_AHEAD_US = 60_000_000
 
 # Who may be reported from outside. The rest is measured by the monitor itself (monitor, governance, storage),
-# or would write names to disk without a consent (process).
-SOURCES = ("system", "model:…", "ui:…", "gpu:…", "custom:…")
+# or would tell without a consent: names of processes, and how other pages are drawn (ui, CONTRACTS §11).
+SOURCES = ("system", "model:…", "gpu:…", "custom:…")
 _SOURCE = re.compile(r"(system)|(model|ui|gpu|custom):([^\x00-\x1f\x7f]{1,200})")
 _GPU = re.compile(r"[0-9]{1,3}")
 _FIELD = re.compile(r"([A-Za-z0-9_.]{1,80})((?:\[[a-z]+=[^\]\x00-\x1f]{1,80}\])*)")
 _LABEL = re.compile(r"\[([a-z]+)=([^\]]+)\]")
-_CUSTOM = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*")
 _WINDOW = re.compile(r"instant|[0-9]+(ms|s|m|h)")
 _VERSION = re.compile(r"1(\.[0-9]+){0,2}")
 
@@ -168,6 +167,14 @@ def _class_of(source: str, where: str) -> str:
             'Send "model:NAME", or "custom:NAME" for what the catalogue does not know.',
         )
     class_ = match[1] or match[2]
+    if class_ == "ui":
+        raise Refusal(
+            403,
+            where,
+            f"{source[:80]!r} would tell how a page is drawn. The monitor's own page tells that itself; another may "
+            "once you have agreed to it in that page, and none can ask you yet.",
+            "Leave events of ui:… out.",
+        )
     if class_ == "gpu" and not _GPU.fullmatch(match[3]):
         raise _wrong(where, f"{source[:80]!r} names no GPU by its index.", 'Send "gpu:0".')
     return class_
@@ -180,9 +187,14 @@ def _series(class_: str, source: str, name: str, where: str, catalogue: Catalogu
     field = match[1]
     labels = tuple(sorted((label[1], label[2]) for label in _LABEL.finditer(match[2])))
     if class_ == "custom":
-        if not _CUSTOM.fullmatch(field) or labels:
-            raise _wrong(where, f"{name[:80]!r} is no custom field.", "Use small letters, digits, `_` and `.`.")
-        return Series(f"custom.{field.removeprefix('custom.')}", source), 1.0
+        metric = custom_metric(f"custom.{field.removeprefix('custom.')}")
+        if metric is None or labels:
+            raise _wrong(
+                where,
+                f"{name[:80]!r} is no custom field.",
+                "Begin with a small letter; use small letters, digits, `_` and `.`, and no labels.",
+            )
+        return Series(metric.name, source), 1.0
     try:
         metric, factor = catalogue.resolve(field, source)
         if metric.group != class_:

@@ -9,6 +9,7 @@ from services.gateway.ingest import read_events
 from services.gateway.metrics_api import json_response
 from services.gateway.middleware import read_body
 from services.gateway.own_tables import Now, OwnTables
+from services.gateway.page_counters import PageCounters
 from services.gateway.params import Params
 from services.gateway.possible import why_impossible
 from services.gateway.refusal import Refusal, must_be_on
@@ -25,6 +26,7 @@ class IngestApi:
         self._settings = settings
         self.events_total = 0
         self.ui_impossible_total = 0
+        self._counters = PageCounters()
 
     def routes(self) -> list[web.RouteDef]:
         """The address answered here."""
@@ -41,8 +43,10 @@ class IngestApi:
         self.events_total += len(rows)
         return json_response({"accepted": len(rows)})
 
-    def on_ui(self, values: dict[str, float | None]) -> None:
-        """What a page measured of itself: catalogue names, with or without `ui.`; raises Refusal 1008 for others.
+    def on_ui(self, page: object, values: dict[str, float | None]) -> None:
+        """What a page, a connection, measured of itself: catalogue names, with or without `ui.`.
+
+        Raises Refusal 1008 for other names.
 
         A figure that its metric cannot be is left out and counted: a lag below 0, say, of two clocks that were set.
         """
@@ -56,5 +60,7 @@ class IngestApi:
             if why_impossible(value, self._catalogue[metric]):
                 self.ui_impossible_total += 1
                 continue
+            if self._catalogue[metric].kind == "counter":
+                value = self._counters.summed(page, metric, value)
             row[Series(metric, PAGE_SOURCE)] = value
         self._tables.put(PAGE_SOURCE, row, Now.read())

@@ -79,7 +79,10 @@ class WsDoor:
     """The handler of `/ws`, and the counts of what it met."""
 
     def __init__(
-        self, hub: LiveHub, spend_ticket: Callable[[str], bool], on_ui: Callable[[dict[str, float | None]], None]
+        self,
+        hub: LiveHub,
+        spend_ticket: Callable[[str], bool],
+        on_ui: Callable[[object, dict[str, float | None]], None],
     ) -> None:
         self._hub = hub
         self._spend_ticket = spend_ticket
@@ -154,7 +157,7 @@ class WsDoor:
         if asked.ping is not None:
             await ws.send_str(f'{{"pong":{asked.ping!r},"server_us":{wall_us()}}}')
         if asked.ui is not None:
-            self._on_ui(asked.ui)
+            self._on_ui(client, asked.ui)
 
 
 def _decode(text: str) -> FromPage:

@@ -84,7 +84,6 @@ def test_the_rich_form_is_the_same_event() -> None:
         ("system", "cpu_percent", "system.cpu.percent", 2.0),
         ("system", "system.data.cpu_percent", "system.cpu.percent", 2.0),
         ("model:org/name:tag", "model.tps", "model.tps", 2.0),
-        ("ui:orchestrator", "frame_time_ms", "ui.frame_time_ms", 2.0),
         ("custom:greenhouse", "humidity", "custom.humidity", 2.0),
         ("custom:greenhouse", "custom.humidity", "custom.humidity", 2.0),
     ],
@@ -102,6 +101,16 @@ def test_a_label_stands_in_brackets() -> None:
 def test_null_is_absent() -> None:
     (row,) = read({**SPEC_EVENT, "fields": {"tps": None, "ttft_ms": 3}})
     assert [series.metric for series in row.values] == ["model.ttft_ms"]
+
+
+@pytest.mark.parametrize("source", ["ui:orchestrator", "ui:dashboard"])
+def test_how_a_page_is_drawn_is_not_taken_from_outside(source: str) -> None:
+    """CONTRACTS §11: other pages are off until agreed in that page; our own tells of itself on its socket."""
+    event = {"ts": 1, "source": source, "kind": "performance", "fields": {"frame_time_ms": 8}}
+    with pytest.raises(Refusal) as refused:
+        read([SPEC_EVENT, event])
+    assert (refused.value.status, refused.value.what) == (403, "[1].source")
+    assert "agreed" in refused.value.why
 
 
 @pytest.mark.parametrize(

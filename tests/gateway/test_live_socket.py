@@ -161,6 +161,27 @@ async def test_what_a_page_measures_of_itself_becomes_a_series(page: Page) -> No
     await ws.close()
 
 
+async def test_what_two_pages_count_is_one_counter_that_only_grows(page: Page) -> None:
+    one, other = await page.socket(), await page.socket()
+    for ws, dropped in ((one, 5), (other, 100), (one, 6), (other, 103), (one, 7), (other, 104)):
+        await ws.send_str(json.dumps({"ui": {"dropped_frames": dropped}}))
+        await ws.send_str('{"ping": 1}')
+        async with asyncio.timeout(WAIT_S):
+            while "pong" not in str((await ws.receive()).data)[:8]:
+                pass
+
+    async def told() -> list[float]:
+        rows = (await page.read("/api/v1/query_range?metric=ui.dropped_frames&last_s=60"))["series"]
+        return [value for value in rows[0]["values"] if value is not None] if rows else []
+
+    async with asyncio.timeout(WAIT_S):
+        while len(values := await told()) < 6:
+            await frame_of(one)
+    assert values[-6:] == [values[-6] + grown for grown in (0, 0, 1, 4, 5, 6)]
+    await one.close()
+    await other.close()
+
+
 async def test_a_figure_of_a_page_that_cannot_be_is_left_out_and_the_page_stays(page: Page) -> None:
     ws = await page.socket()
     await ws.send_str('{"ui": {"fps": 58.5, "jank_ratio": 1.5, "visual_lag_ms": -3}}')
