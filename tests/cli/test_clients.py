@@ -22,7 +22,7 @@ from services.cli.clients.address import Tap
 from services.cli.clients.files import Unfit
 from services.cli.clients.journal import Journal
 from services.cli.clients.survey import survey
-from services.cli.clients.texts import json_beside, json_values, yaml_beside, yaml_values
+from services.cli.clients.texts import env_values, json_beside, json_values, yaml_beside, yaml_values
 
 TAP = Tap(9464, frozenset({11434, 8080}))
 
@@ -234,6 +234,33 @@ def test_what_leads_elsewhere_stays(user: Path) -> None:
     no_ollama = shell.lines(Tap(9464, frozenset({8080})), {})
     assert [line.name for line in no_ollama if line.why_not] == ["OLLAMA_HOST", "OLLAMA_API_BASE", "ANTHROPIC_BASE_URL"]
     assert [line.name for line in shell.lines(TAP, {}) if line.why_not] == ["ANTHROPIC_BASE_URL"]
+
+
+SEVERAL = (
+    "OPENAI_API_BASE_URLS=http://localhost:11434/v1;http://localhost:8080/v1\n"
+    "OPENAI_API_BASE_URLS='https://api.example.test/v1; http://localhost:8080/v1 ;;http://localhost:5000/v1' # mine\r\n"
+    'export OLLAMA_BASE_URLS=";http://gpu-box.example.test:11434;http://127.0.0.1:11434"\n'
+)
+
+
+def test_each_of_several_addresses_is_moved_for_itself(user: Path, home: Home) -> None:
+    furnish(user, {"open-webui/.env": SEVERAL})
+    before = tree(user)
+    tap = f"http://127.0.0.1:{home.ports.tap}"
+    assert setup.setup(home, ROUTES, only_lines=False, yes=True) == 0
+    assert (user / "open-webui/.env").read_bytes().decode() == (
+        f"OPENAI_API_BASE_URLS={tap}/v1;{tap}/v1\n"
+        f"OPENAI_API_BASE_URLS='https://api.example.test/v1; {tap}/v1 ;;http://localhost:5000/v1' # mine\r\n"
+        f'export OLLAMA_BASE_URLS=";http://gpu-box.example.test:11434;{tap}"\n'
+    )
+    assert setup.undo(home) == 0
+    assert tree(user) == before
+
+
+@given(text=st.text("OLAMBSEUR_=; '\"#/:.ht80\n\r", max_size=40))
+def test_a_list_that_leads_nowhere_near_stays_to_the_byte(text: str) -> None:
+    whole = f"OLLAMA_BASE_URLS={text}"
+    assert env_values(whole, ("OLLAMA_BASE_URLS",), lambda _: None)[0] == whole
 
 
 @pytest.mark.parametrize("own", [None, "0.0.0.0:11434"])

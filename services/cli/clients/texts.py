@@ -19,6 +19,8 @@ class Value(NamedTuple):
     now: str
 
 
+_ONE, _BETWEEN = r"[^'\"#\s;]*", r"[ \t]*;[ \t]*"
+
 Move = Callable[[str], str | None]
 
 
@@ -49,14 +51,20 @@ def json_values(text: str, keys: Collection[str], move: Move) -> tuple[str, list
 
 
 def env_values(text: str, keys: Collection[str], move: Move) -> tuple[str, list[Value]]:
-    """Return the text of a .env file with the values of `keys` moved, and all of those values."""
+    """Return the text of a .env file with the values of `keys` moved, and all of those values.
+
+    A value may be several with `;` between them: each is moved for itself, and the others stay where they are.
+    """
     found: list[Value] = []
     names = "|".join(re.escape(key) for key in keys)
-    line = re.compile(rf"^((?:export[ \t]+)?(?:{names})=)(['\"]?)([^'\"#\s]+)\2(?=[ \t]*(?:#.*)?\r?$)", re.M)
+    several = rf"{_ONE}(?:{_BETWEEN}{_ONE})*"
+    line = re.compile(rf"^((?:export[ \t]+)?(?:{names})=)(['\"]?)({several})\2(?=[ \t]*(?:#.*)?\r?$)", re.M)
 
     def change(match: re.Match[str]) -> str:
         key = match[1].removeprefix("export").strip(" \t=")
-        return match[1] + match[2] + _take(key, match[3], move, found) + match[2]
+        parts = re.split(f"({_BETWEEN})", match[3])
+        parts[::2] = [_take(key, part, move, found) if part else part for part in parts[::2]]
+        return match[1] + match[2] + "".join(parts) + match[2]
 
     return line.sub(change, text), found
 

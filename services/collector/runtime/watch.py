@@ -89,10 +89,13 @@ class Watch:
 
     def look(self, door: Door, now_s: float) -> float:
         """One look; returns the seconds until the next. Never raises."""
+        began_s = time.monotonic()
         try:
             reading = self.runtime.look(door, now_s)
-            self._latest = reading, time.monotonic()
-            self._history.observe(reading, now_s)
+            ended_s = time.monotonic()
+            self._latest = reading, ended_s
+            # What it tells was so at the end of the look; a slow one may begin before what it sees.
+            self._history.observe(reading, now_s + ended_s - began_s)
         except Closed:
             self._refusals += 1
             if self._refusals >= _REFUSALS:

@@ -69,7 +69,6 @@ def test_load_gets_its_time_from_the_request_that_waited_for_it(stack: Stack) ->
         return any(told[kind].attributes.get("load_ms") for kind in ("model_load", "model_load_time") if kind in told)
 
     async def asked_and_told() -> bool:
-        waited.start_boot_us = boot_us()
         publisher.send(topics.request(waited.model), waited.SerializeToString())
         with ear.changed:
             return timed(ear.messages)
@@ -78,6 +77,7 @@ def test_load_gets_its_time_from_the_request_that_waited_for_it(stack: Stack) ->
         with StandIn(pages, never) as runtime:
             name_port(stack, runtime.port)
             ear.wait_for(lambda messages: "runtime_come" in events(messages), 60.0, "the runtime")
+            waited.start_boot_us = boot_us()
             runtime.pages["/api/v1/models"] = Page(recorded("lm_studio_0.4_models.json"))
             asyncio.run(until(asked_and_told))
         ear.wait_for(lambda messages: "runtime_gone" in events(messages), 60.0, "its end")
