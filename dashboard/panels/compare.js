@@ -46,7 +46,8 @@ export function rowWords(cell) {
 export function stateWords(run) {
     if (run.state === 'running') return `${run.requests_done} of ${run.requests} requests. ${run.now}`;
     const ended = run.state === 'cancelled' ? 'Ended before its end.' : run.state === 'failed' ? `Failed: ${run.reason}.` : '';
-    return [`${run.plan.rounds} rounds, ${run.plan.output_tokens} tokens of output asked for.`, ended].filter(Boolean).join(' ');
+    const note = run.reason && run.state !== 'failed' ? `Note: ${run.reason}.` : '';
+    return [`${run.plan.rounds} rounds, ${run.plan.output_tokens} tokens of output asked for.`, ended, note].filter(Boolean).join(' ');
 }
 
 /** @param {Context} context */

@@ -86,7 +86,8 @@ async def tap(ctx: ServiceContext) -> AsyncIterator[None]:
             obey_routes(ctx, table, finder)
             compares = CompareStore(store.database)
             client = CompareClient(session, ctx.home.ports.tap, lambda: len(figures.under_way))
-            comparing = Comparing(client, table, compares, Sources(store, ctx.channel("aggregator"), session))
+            sources = Sources(store, ctx.channel("aggregator"), session)
+            comparing = Comparing(client, table, compares, sources, lambda: recording(ctx))
             ending.push_async_callback(comparing.close)
             await ctx.serve(
                 partial(offer, RequestsApi(store, figures, table, ctx.settings), CompareApi(comparing, compares))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from wfmonitor.v1.compare_service_pb2 import CompareCell, ComparePlan, CompareRun
 
@@ -21,6 +21,7 @@ from services.tap.compare_store import CompareStore
 from services.tap.compare_sums import Sent, put_joules, put_vram, sum_up
 from services.tap.routes import RouteTable, Upstream
 
+NOT_KEPT = "it is shown, not kept: requests are not recorded (recording.enabled, privacy.record.requests)"
 # What a request cost is known some seconds after its end.
 _COST_WITHIN_S = 5.0
 _COST_EVERY_S = 0.5
@@ -39,11 +40,13 @@ class Comparing:
         table: RouteTable,
         store: CompareStore,
         sources: Sources,
+        recording: Callable[[], bool],
     ) -> None:
         self._client = client
         self._table = table
         self._store = store
         self._sources = sources
+        self._recording = recording
         self._task: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
         self.run: CompareRun | None = None
@@ -144,7 +147,12 @@ class Comparing:
         except Exception as error:
             run.reason = type(error).__name__  # never its text: it may quote an answer
         run.state, run.end_us = state, wall_us()
+        kept = self._recording()
+        if not kept and not run.reason:
+            run.reason = NOT_KEPT
         self._tell(run, "")
+        if not kept:
+            return
         try:
             await self._store.keep(run)
         except (DiskFull, DatabaseReplaced) as error:

@@ -63,10 +63,10 @@ class CompareApi(CompareServiceServicer):
         request: pb.ListComparesRequest,
         context: grpc.aio.ServicerContext[pb.ListComparesRequest, pb.ListComparesResponse],
     ) -> pb.ListComparesResponse:
-        """The one under way, then the newest."""
+        """The one under way or the last, which may not be kept, then the newest."""
         limit = min(request.limit or _USUAL, _MOST)
         run = self._comparing.run
-        first = [run] if run is not None and self._comparing.running and is_of(run, request.model) else []
+        first = [run] if run is not None and is_of(run, request.model) else []
         kept = [one for one in await self._store.list(limit, request.model) if not first or one.id != first[0].id]
         return pb.ListComparesResponse(runs=(first + kept)[:limit])
 

@@ -27,7 +27,7 @@ from services.tap.compare_sources import Sources
 from services.tap.compare_store import is_of
 from services.tap.compare_sums import Sent, put_joules, put_vram, spread, sum_up, throughput_tps
 from services.tap.routes import Found, RouteTable, Upstream
-from tests.tap.conftest import Tapped
+from tests.tap.conftest import Tapped, set_value
 from tests.tap.runtime_shapes import MODEL
 from tests.waiting import until
 
@@ -191,6 +191,23 @@ async def test_a_comparison_measures_is_kept_and_its_requests_are_in_the_log(tap
     await until(logged)
 
 
+async def test_a_comparison_is_shown_and_not_kept_where_requests_are_not_recorded(tapped: Tapped, compare: Any) -> None:
+    set_value(tapped.stack, "privacy.record.requests", False)
+    try:
+        begun = await compare.StartCompare(pb.ComparePlan(models=[MODEL], load=True, **SMALL), timeout=30)
+        run = await last_of(compare, begun.id)
+        assert run.state == "done"
+        assert "privacy.record.requests" in run.reason
+        assert (await compare.ListCompares(pb.ListComparesRequest(model=MODEL), timeout=30)).runs[0] == run
+    finally:
+        set_value(tapped.stack, "privacy.record.requests", True)
+    after = await compare.StartCompare(pb.ComparePlan(models=[MODEL], load=True, **SMALL), timeout=30)
+    assert not (await last_of(compare, after.id)).reason
+    kept = (await compare.ListCompares(pb.ListComparesRequest(), timeout=30)).runs
+    assert begun.id not in [one.id for one in kept]
+    assert kept[0].id == after.id
+
+
 async def test_it_waits_for_no_person_and_begins_only_anyway(tapped: Tapped, compare: Any) -> None:
     plan = pb.ComparePlan(models=[MODEL], load=True, **SMALL)
     async with tapped.ask("/v1/chat/completions", forever=True, gap_ms=5) as answer:
@@ -276,7 +293,9 @@ async def test_a_model_that_is_not_in_memory_is_not_loaded_unasked() -> None:
             return False if model == "away" else None
 
     table = RouteTable(found={1: Found(Upstream("127.0.0.1", 1, "ollama"), frozenset({"away", "unsure"}))})
-    comparing = Comparing(CompareClient(cast(Any, None), 1, lambda: 0), table, cast(Any, None), Away.__new__(Away))
+    comparing = Comparing(
+        CompareClient(cast(Any, None), 1, lambda: 0), table, cast(Any, None), Away.__new__(Away), lambda: True
+    )
     with pytest.raises(NotNow, match=r"not in memory: away, unsure \(its runtime does not tell\).*--load"):
         await comparing.start(pb.ComparePlan(models=["away", "unsure"]))
     with pytest.raises(NotNow, match="no runtime says that it has 'other'; there are: away, unsure"):

@@ -183,6 +183,8 @@ def in_full(run_: CompareRun) -> str:
     ended = {"cancelled": "\nIt was ended before its end.", "failed": f"\nIt failed: {run_.reason}."}.get(
         run_.state, ""
     )
+    if run_.reason and run_.state != "failed":
+        ended += f"\nNote: {run_.reason}."
     return f"{rows}\n\n{how}{ended}"
 
 
