@@ -1,5 +1,6 @@
 """The wall clock is set, all stand still: no window jumps, nothing is lost, each step is told (SECURITY R7)."""
 
+import json
 import math
 import os
 import random
@@ -8,6 +9,7 @@ import struct
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,10 +66,10 @@ class ClockHouse(House):
             },
         )
 
-    def set_clock(self, offset_s: float) -> None:
-        """In place: the services hold the file mapped."""
+    def set_clock(self, offset_s: float, asleep_s: float = 0.0) -> None:
+        """How far the wall clock was set, and how long all slept. In place: the services hold the file mapped."""
         with open(self.clock, "r+b" if self.clock.exists() else "wb") as file:
-            file.write(struct.pack("<q", round(offset_s * 1e9)))
+            file.write(struct.pack("<qq", round((offset_s + asleep_s) * 1e9), round(asleep_s * 1e9)))
 
     def stop(self) -> None:
         self.ramp.terminate()
@@ -178,6 +180,53 @@ def test_thirty_steps_of_the_wall_clock(house: ClockHouse) -> None:
 @pytest.mark.timeout(2400)
 def test_a_thousand_steps_of_the_wall_clock(house: ClockHouse) -> None:
     set_the_clock(house, 1000)
+
+
+@pytest.mark.timeout(180)
+def test_a_suspend_is_told_to_bus_and_page_and_no_window_reaches_over_it(house: ClockHouse) -> None:
+    """What a suspend is to a process: wall and boot clock have gone on, the monotonic clock has stood still."""
+    lengths_s = (600.0, 2.0, 2400.0)
+    ledger = Ledger(house.home)
+    watch = filled_window(house, by_own_time=True)
+    slept_s = 0.0
+    for number, asleep_s in enumerate(lengths_s, 1):
+        slept_s += asleep_s
+        house.set_clock(0.0, slept_s)
+        wait_until(lambda: len(heard_of(house, "resume")) >= number, 5, f"the end of suspend {number} to be told")  # noqa: B023
+        watch_for(watch, 3.0)
+    watch_for(watch, 12.0)
+    balance = ledger.settle()
+    fell, woke = heard_of(house, "suspend"), heard_of(house, "resume")
+    apart_s = [(end.time_us - begin.time_us) / 1e6 for begin, end in zip(fell, woke, strict=True)]
+    wrong = [round(s, 2) for s in watch.behind_s if not -0.1 < s < 10.1]
+    print(
+        f"R7: suspended for {lengths_s} s: told {[event.attributes['asleep_s'] for event in woke]}, begin and end "
+        f"{[round(s, 1) for s in apart_s]} s apart; {len(watch.behind_s)} values of a 10 s window, {len(wrong)} wrong; "
+        f"{steps_heard(house)} steps of the clock told; {balance}"
+    )
+    watch.close()
+    assert [float(event.attributes["asleep_s"]) for event in woke] == pytest.approx(lengths_s, abs=0.2)
+    # The collector looks once a second: the begin lies up to that before.
+    assert all(0 <= apart - asleep < 2.0 for apart, asleep in zip(apart_s, lengths_s, strict=True))
+    assert steps_heard(house) == 0
+    assert wrong == []
+    assert balance.whole, str(balance)
+    for kind, told in (("suspend", fell), ("resume", woke)):
+        assert {event["id"] for event in page_events(house, kind)} == {event.id for event in told}
+
+
+def heard_of(house: House, kind: str) -> list[Event]:
+    """The events of a kind that were on the bus, each once, in order."""
+    heard = [Event.FromString(payload) for topic, payload in house.ear.messages[:] if topic == topics.event(kind)]
+    return list({event.id: event for event in heard}.values())
+
+
+def page_events(house: House, kind: str) -> list[dict[str, str]]:
+    """What the page is told for its charts."""
+    address = house.url(f"/api/v1/events?kind={kind}")
+    asked = urllib.request.Request(address, headers={"Authorization": f"Bearer {house.token()}"})
+    with urllib.request.urlopen(asked, timeout=10) as answer:
+        return list(json.load(answer)["events"])
 
 
 def stand_still(house: ClockHouse, seconds: float) -> None:
