@@ -22,6 +22,11 @@ from services.gateway.refusal import Refusal
 
 MAX_SOURCES = 200
 MAX_COLUMNS = 256
+# Of all sources together: five minutes of them at a row a second are 31 MB of the 96 that the aggregator's rings may
+# take; what does not fit there it throws away, and the sender would have its 200.
+MAX_SERIES = 8192
+# Two readings of the two clocks differ by some µs. The page and a merged live frame know a row by its wall clock.
+_READINGS_DIFFER_US = 10_000
 # Two senders of one source, or two connections of one sender: what was measured first may come second.
 LATE_US = 10_000_000
 
@@ -57,6 +62,7 @@ class _Open:
         self.table = table
         self.columns: tuple[Series, ...] = ()
         self.held: set[Series] = set()
+        self.newest_us = 0
         self.newest_boot_us: float = -math.inf
 
 
@@ -70,8 +76,8 @@ class OwnTables:
     def write(self, rows: Sequence[Row], now: Now) -> None:
         """Adds the rows in order of time, all of them or none; one without values is nothing.
 
-        Raises Refusal 429 for too many sources, 400 for too many columns of one, 409 for a row that is older than
-        the newest of its source by more than `LATE_US`.
+        Raises Refusal 429 for too many sources or series of all, 400 for too many columns of one, 409 for a row that is
+        older than the newest of its source by more than `LATE_US`.
         """
         for row, boot_us in list(self._placed(rows, now)):
             self._add(row, boot_us, now)
@@ -85,7 +91,7 @@ class OwnTables:
         """Each row with its time by the boot clock, judged as if those before it were written."""
         newest: dict[str, float] = {}
         held: dict[str, set[Series]] = {}
-        sources = len(self._open)
+        sources, series = len(self._open), sum(len(known.held) for known in self._open.values())
         for row in sorted((row for row in rows if row.values), key=lambda row: row.time_us):
             source = row.source
             if source not in newest:
@@ -99,7 +105,16 @@ class OwnTables:
                     )
                 newest[source] = known.newest_boot_us if known is not None else -math.inf
                 held[source] = set(known.held) if known is not None else set()
+            series -= len(held[source])
             held[source].update(row.values)
+            series += len(held[source])
+            if series > MAX_SERIES:
+                raise Refusal(
+                    429,
+                    f"{row.at}fields",
+                    f"with those of {source[:80]!r} all sources would have more than {MAX_SERIES} series.",
+                    "Send fewer fields; restart the gateway to forget old ones.",
+                )
             if len(held[source]) > MAX_COLUMNS:
                 raise Refusal(
                     400,
@@ -131,6 +146,9 @@ class OwnTables:
             known.columns = tuple(sorted(known.held))
         if boot_us <= known.newest_boot_us:
             boot_us = int(known.newest_boot_us) + 1
-        known.newest_boot_us = boot_us
+        time_us = boot_us - now.boot_us + now.wall_us
+        if 0 <= known.newest_us - time_us < _READINGS_DIFFER_US:
+            time_us = known.newest_us + 1
+        known.newest_us, known.newest_boot_us = time_us, boot_us
         values = [row.values.get(series, math.nan) for series in known.columns]
-        known.table.write(known.columns, [boot_us - now.boot_us + now.wall_us], [boot_us], values)
+        known.table.write(known.columns, [time_us], [boot_us], values)

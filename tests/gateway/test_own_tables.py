@@ -10,7 +10,7 @@ from bus.series import Series
 from services.aggregator.batch import TableKey
 from services.aggregator.table import RingTable
 from services.gateway.ingest import Row
-from services.gateway.own_tables import LATE_US, MAX_COLUMNS, MAX_SOURCES, Now, OwnTables
+from services.gateway.own_tables import LATE_US, MAX_COLUMNS, MAX_SERIES, MAX_SOURCES, Now, OwnTables
 from services.gateway.refusal import Refusal
 from tests.aggregator.tables import batch
 
@@ -86,6 +86,26 @@ def test_the_sources_of_a_list_are_counted_together_and_none_is_opened() -> None
     assert not written.sources
     tables.write([at(0, f"custom:{number}") for number in range(MAX_SOURCES)], NOW)
     assert len(written.sources) == MAX_SOURCES
+
+
+def test_the_series_of_all_sources_are_counted_together() -> None:
+    tables, written = open_tables()
+    fields = {f"f{number}": 1.0 for number in range(128)}
+    tables.write([at(0, f"custom:{number}", **fields) for number in range(MAX_SERIES // 128)], NOW)
+    with pytest.raises(Refusal, match=f"more than {MAX_SERIES} series") as refused:
+        tables.write([at(1, "custom:0", a=1.0)], later(1))
+    assert refused.value.status == 429
+    tables.write([at(1, "custom:0", **fields)], later(1))
+    assert len(written.rows) == MAX_SERIES // 128 + 1
+
+
+def test_rows_of_readings_that_differ_have_each_their_own_time() -> None:
+    tables, written = open_tables()
+    tables.write([at(0)], NOW)
+    tables.write([at(0)], Now(NOW.wall_us, NOW.boot_us + 40))
+    tables.write([at(0)], NOW)
+    times_us = [time_us for _, time_us, _, _ in written.rows]
+    assert times_us == sorted(set(times_us))
 
 
 def test_the_page_has_a_table_however_many_sources_are_open() -> None:
