@@ -122,6 +122,26 @@ def test_a_growing_total_counts_the_tokens_of_each_chunk() -> None:
     assert facts.output_tokens == 4
 
 
+@pytest.mark.parametrize("path", ["/api/v0/chat/completions", "/api/v0/completions"])
+def test_lm_studios_stats_are_in_seconds(path: str) -> None:
+    answer = {
+        "choices": [{"index": 0, "text": "x", "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 5, "completion_tokens": 9},
+        "stats": {"tokens_per_second": 50.0, "time_to_first_token": 0.299, "generation_time": 0.18, "stop_reason": "x"},
+    }
+    _, facts, _ = read(path, "application/json", [json.dumps(answer).encode()])
+    assert facts.prefill_ms == pytest.approx(299.0)
+    assert facts.decode_ms == pytest.approx(20.0)
+    assert (facts.decode_steps, facts.output_tokens) == (1, 9)
+
+
+@pytest.mark.parametrize("stats", [{}, {"tokens_per_second": 0}, [1], "words", {"tokens_per_second": "fast"}, None])
+def test_stats_of_another_shape_say_nothing_and_hide_nothing(stats: object) -> None:
+    answer = {"usage": {"prompt_tokens": 5, "completion_tokens": 9}, "stats": stats}
+    _, facts, _ = read("/v1/chat/completions", "application/json", [json.dumps(answer).encode()])
+    assert (facts.decode_ms, facts.prefill_ms, facts.output_tokens) == (None, None, 9)
+
+
 def test_usage_wins_over_timings_and_cached_tokens_count_as_prompt() -> None:
     timings = {"cache_n": 100, "prompt_n": 20, "prompt_ms": 50, "predicted_n": 9, "predicted_ms": 80}
     _, facts, _ = read("/v1/chat/completions", "text/event-stream", [sse({"choices": [], "timings": timings})])

@@ -58,16 +58,26 @@ class _Metrics(Struct, gc=False):
     queue_time_ms: Number = None
 
 
+class _Stats(Struct, gc=False):
+    """LM Studio's own API, in s."""
+
+    tokens_per_second: Number = None
+    time_to_first_token: Number = None
+
+
 class _Chunk(Struct, gc=False):
     model: str | None = None
     choices: list[_Choice] | None = None
     usage: _Usage | None = None
     timings: Timings | None = None
     metrics: _Metrics | None = None
+    stats: Raw = ABSENT
     error: Raw = ABSENT
 
 
 _decoder = msgspec.json.Decoder(_Chunk)
+_stats = msgspec.json.Decoder(_Stats)
+_S_MS = 1e3
 
 
 class OpenAi:
@@ -104,6 +114,8 @@ class OpenAi:
             keep_timings(facts, chunk.timings)
         if chunk.metrics is not None:
             facts.queue_ms = positive(chunk.metrics.queue_time_ms)
+        if present(chunk.stats):
+            self._keep_stats(chunk.stats)
         if present(chunk.error):
             facts.fail(error_class(chunk.error))
         return groups
@@ -119,6 +131,17 @@ class OpenAi:
             thinking = usage.completion_tokens_details.reasoning_tokens
         if thinking is not None:
             facts.reasoning_tokens = whole(thinking)
+
+    def _keep_stats(self, raw: Raw) -> None:
+        """Its generation_time begins with the first token: tokens_per_second is the pace of those that it counted."""
+        try:
+            stats = _stats.decode(raw)
+        except msgspec.DecodeError:  # another's, who means something else by it
+            return
+        self.facts.prefill_ms = positive(stats.time_to_first_token, _S_MS)
+        pace = positive(stats.tokens_per_second)
+        if pace:
+            self.facts.decode_ms, self.facts.decode_steps = positive(_S_MS / pace), 1
 
 
 def _kind(choice: _Choice) -> Kind | None:
