@@ -7,7 +7,7 @@ from wfmonitor.v1.energy_service_pb2 import ListEnergyDaysRequest
 from wfmonitor.v1.energy_service_pb2_grpc import EnergyServiceStub
 from wfmonitor.v1.requests_service_pb2_grpc import RequestsServiceStub
 
-from bus.plain import measured, to_plain
+from bus.plain import measured
 from services.gateway.metrics_api import TIMEOUT_S, json_response
 from services.gateway.params import Params
 
@@ -60,7 +60,7 @@ class RequestsApi:
     async def ways(self, request: web.Request) -> web.Response:
         """Where the tap leads requests: what was set, and the runtimes that were found."""
         Params(request, ())
-        return json_response(to_plain(await self._ask.ListRoutes(pb.ListRoutesRequest(), timeout=TIMEOUT_S)))
+        return json_response(measured(await self._ask.ListRoutes(pb.ListRoutesRequest(), timeout=TIMEOUT_S)))
 
     async def clients(self, request: web.Request) -> web.Response:
         """Requests, tokens, time and joules by client; empty unless the person agreed to record clients."""

@@ -89,9 +89,8 @@ async def tap(ctx: ServiceContext) -> AsyncIterator[None]:
             sources = Sources(store, ctx.channel("aggregator"), session)
             comparing = Comparing(client, table, compares, sources, lambda: recording(ctx))
             ending.push_async_callback(comparing.close)
-            await ctx.serve(
-                partial(offer, RequestsApi(store, figures, table, ctx.settings), CompareApi(comparing, compares))
-            )
+            requests = RequestsApi(store, figures, table, ctx.settings, session)
+            await ctx.serve(partial(offer, requests, CompareApi(comparing, compares)))
             await door.serve(ctx.home.ports.tap)
             ending.push_async_callback(door.close)
             hear(ctx, ended, keeper.put_cost)

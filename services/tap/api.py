@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import aiohttp
 import grpc
 from wfmonitor.v1 import requests_service_pb2 as pb
 from wfmonitor.v1.request_pb2 import RequestRecord
@@ -9,10 +10,12 @@ from wfmonitor.v1.request_pb2 import RequestRecord
 from bus.settings_mirror import SettingsMirror
 from bus.targets import targets_of
 from bus.tariff import tariff_of
+from services.tap.chatting import chatting
 from services.tap.clients_api import ClientsApi
+from services.tap.compare_loaded import loading
 from services.tap.meter import Figures
 from services.tap.order import COLUMNS, SHORT_FORMS, Order
-from services.tap.routes import RouteTable
+from services.tap.routes import Found, RouteTable
 from services.tap.store import Store
 
 _USUAL_LIMIT = 100
@@ -22,12 +25,21 @@ _MOST = 1000
 class RequestsApi(ClientsApi):
     """Answers from the store and from what runs now."""
 
-    def __init__(self, store: Store, figures: Figures, table: RouteTable, settings: SettingsMirror) -> None:
+    def __init__(
+        self,
+        store: Store,
+        figures: Figures,
+        table: RouteTable,
+        settings: SettingsMirror,
+        session: aiohttp.ClientSession,
+    ) -> None:
+        """`session`: to ask runtimes with."""
         super().__init__(store, lambda: settings.flag("privacy.record.client"), lambda: terms_of(settings))
         self._store = store
         self._figures = figures
         self._table = table
         self._settings = settings
+        self._session = session
 
     async def ListRequests(
         self,
@@ -85,7 +97,7 @@ class RequestsApi(ClientsApi):
         request: pb.ListRoutesRequest,
         context: grpc.aio.ServicerContext[pb.ListRoutesRequest, pb.ListRoutesResponse],
     ) -> pb.ListRoutesResponse:
-        """What was set, in its order, then what was found: a row a model."""
+        """What was set, in its order, then what was found: a row a model; `ask`: with what runtimes tell of it."""
         answer = pb.ListRoutesResponse()
         found = self._table.found
         for route in self._table.given:
@@ -96,12 +108,26 @@ class RequestsApi(ClientsApi):
                 runtime=found[upstream.port].upstream.runtime if upstream.port in found else "",
                 answers=upstream.port in found,
             )
-        for one in found.values():
-            for model in sorted(one.models) or [""]:
+        for one in list(found.values()):
+            rows = [
                 answer.routes.add(
                     prefix=model, upstream=one.upstream.url, runtime=one.upstream.runtime, found=True, answers=True
                 )
+                for model in sorted(one.models) or [""]
+            ]
+            if request.ask:
+                await self._learn(one, rows)
         return answer
+
+    async def _learn(self, found: Found, rows: list[pb.Route]) -> None:
+        """Put into the rows of a runtime what it tells of its models."""
+        loaded = await loading(self._session, found.upstream)
+        chats = await chatting(self._session, found.upstream, found.models)
+        for row in rows:
+            if (in_memory := loaded(row.prefix)) is not None:
+                row.loaded = in_memory
+            if row.prefix in chats:
+                row.chats = chats[row.prefix]
 
     def _running(self) -> list[RequestRecord]:
         return [builder.so_far() for builder in reversed(self._figures.under_way.values())]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import aiohttp
 import msgspec
 from msgspec import Struct
@@ -37,25 +39,29 @@ _decoder = msgspec.json.Decoder(_Models)
 
 async def is_loaded(session: aiohttp.ClientSession, upstream: Upstream, model: str) -> bool | None:
     """Return whether the runtime has the model in memory; None where it does not tell."""
+    return (await loading(session, upstream))(model)
+
+
+async def loading(session: aiohttp.ClientSession, upstream: Upstream) -> Callable[[str], bool | None]:
+    """Ask a runtime once; return whether it has a model in memory, by the model's name, None where it does not tell."""
     match upstream.runtime:
         case runtime_names.OLLAMA:
             listed = await _ask(session, upstream, "/api/ps")
-            return None if listed is None else any(same_model(model, one.name or "") for one in listed.models or [])
+            running = None if listed is None else [one.name or "" for one in listed.models or []]
+            return lambda model: None if running is None else any(same_model(model, one) for one in running)
         case runtime_names.LM_STUDIO:
             listed = await _ask(session, upstream, "/api/v0/models")
-            states = [one.state for one in (listed.data if listed else None) or [] if one.id == model]
-            return states[0] == "loaded" if states and states[0] else None
+            states = {one.id: one.state for one in (listed.data if listed else None) or [] if one.state}
+            return lambda model: states[model] == "loaded" if model in states else None
         case runtime_names.LLAMA_CPP:
             listed = await _ask(session, upstream, "/v1/models")
             if listed is None:
-                return None
-            told = [one for one in listed.data or [] if one.status is not None]
+                return lambda _model: None
+            told = {one.id: one.status.value for one in listed.data or [] if one.status is not None}
             # A router tells of each model; a plain llama-server has its one in memory.
-            return (
-                any(one.id == model and one.status and one.status.value == "loaded" for one in told) if told else True
-            )
+            return lambda model: told.get(model) == "loaded" if told else True
         case known:
-            return True if known in _ALWAYS else None
+            return lambda _model: True if known in _ALWAYS else None
 
 
 async def _ask(session: aiohttp.ClientSession, upstream: Upstream, path: str) -> _Models | None:

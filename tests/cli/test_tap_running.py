@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
-from typing import Any
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
 
 import pytest
 
@@ -92,6 +94,60 @@ def test_one_request_is_tested_and_its_record_printed(home: Home) -> None:
     assert f"{record['output_tokens']} (usage)" in said
     assert "█" in said
     assert (record["model"], record["finish_reason"], record["status"]) == (MODEL, "stop", 200)
+
+
+class Ollama(BaseHTTPRequestHandler):
+    """As much of Ollama as choosing takes: two models, of which none, then the one that was asked is in memory."""
+
+    loaded: ClassVar[list[str]] = []
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        models = [{"id": name, "owned_by": "library"} for name in ("bge-m3", "qwen3")]
+        lists = {"/v1/models": {"data": models}, "/api/ps": {"models": [{"name": name} for name in self.loaded]}}
+        self.reply(lists.get(self.path, {}))
+
+    def do_POST(self) -> None:
+        name = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["model"]
+        if self.path == "/api/show":
+            return self.reply({"capabilities": ["embedding"] if name == "bge-m3" else ["completion"]})
+        self.asked.append(name)
+        self.loaded[:] = [name]
+        return self.reply({"model": name, "choices": [{"index": 0, "message": {}, "finish_reason": "stop"}]})
+
+    def reply(self, answer: object) -> None:
+        body = json.dumps(answer).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def ollama(home: Home) -> Iterator[type[Ollama]]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Ollama)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    before = routes(home)[""]["upstream"]
+    wfmon(home, "tap", "routes", "--set", "/", f"http://127.0.0.1:{server.server_port}")
+    wait_until(lambda: "qwen3" in wfmon(home, "tap", "routes"), 60, "the models among the routes")
+    yield Ollama
+    wfmon(home, "tap", "routes", "--set", "/", before)
+    wait_until(lambda: MODEL in wfmon(home, "tap", "routes"), 60, "the runtime's model among the routes")
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_test_loads_nothing_unasked_and_asks_a_model_that_chats(home: Home, ollama: type[Ollama]) -> None:
+    assert "qwen3 would be loaded for this; agree with --load" in wfmon(home, "tap", "test", code=1)
+    assert ollama.asked == []
+    assert "qwen3 is not in memory; it is loaded first." in wfmon(home, "tap", "test", "--load")
+    said = wfmon(home, "tap", "test")
+    assert said.startswith("Asking qwen3 for")
+    assert ollama.asked == ["qwen3", "qwen3"]
 
 
 def test_a_test_that_reaches_no_runtime_says_why(home: Home) -> None:

@@ -28,7 +28,7 @@ SDK_TTFT_MS = 4321.0
 
 @pytest.fixture(scope="module")
 def runtime(stack: Stack) -> Iterator[Runtime]:
-    started = Runtime()
+    started = Runtime(owner="vllm")  # which may serve a model of any name
     set_value(stack, "tap.find", False)
     set_value(stack, "tap.routes", json.dumps({"": started.url}))
     yield started

@@ -115,3 +115,12 @@ async def tapped(tap_stack: Stack, runtime: Runtime) -> AsyncIterator[Tapped]:
     set_value(tap_stack, "tap.routes", json.dumps({"": runtime.url}))
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(100)) as http:
         yield Tapped(tap_stack, runtime, http, wall_us())
+
+
+@pytest.fixture
+def of_many_models(tapped: Tapped) -> Iterator[None]:
+    """The tap leads to a runtime that may serve any model."""
+    runtime = Runtime(owner="vllm")
+    set_value(tapped.stack, "tap.routes", json.dumps({"": runtime.url}))
+    yield
+    runtime.kill()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from wfmonitor.v1.sample_pb2 import RateGroup, SampleBatch
 
 from bus import topics
@@ -12,6 +13,7 @@ from tests.tap.conftest import Tapped
 
 # A name of its own: other tests of the same tap are scored as well.
 MODEL = "asks-for-json"
+pytestmark = pytest.mark.usefixtures("of_many_models")
 ASKED = {"model": MODEL, "stream": True, "response_format": {"type": "json_object"}}
 
 

@@ -12,7 +12,7 @@ from wfmonitor.v1.sample_pb2 import SampleBatch
 from bus import topics
 from services.tap.disagreeing import METRIC
 from tests.stack import Ear
-from tests.tap.conftest import Runtime, Tapped, set_value
+from tests.tap.conftest import Tapped
 
 PATH = "/v1/chat/completions"
 
@@ -34,15 +34,6 @@ def told(messages: list[tuple[str, bytes]]) -> dict[str, list[float]]:
             if key.metric == METRIC:
                 found[f"{batch.source} {key.labels[0].value}"] = list(batch.values[at * rows : (at + 1) * rows])
     return found
-
-
-@pytest.fixture
-def of_many_models(tapped: Tapped) -> Iterator[None]:
-    """The tap leads to a runtime that may serve any model."""
-    runtime = Runtime(owner="vllm")
-    set_value(tapped.stack, "tap.routes", json.dumps({"": runtime.url}))
-    yield
-    runtime.kill()
 
 
 @pytest.mark.usefixtures("of_many_models")

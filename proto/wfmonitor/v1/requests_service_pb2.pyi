@@ -165,6 +165,8 @@ class Route(_message.Message):
     RUNTIME_FIELD_NUMBER: _builtins.int
     FOUND_FIELD_NUMBER: _builtins.int
     ANSWERS_FIELD_NUMBER: _builtins.int
+    LOADED_FIELD_NUMBER: _builtins.int
+    CHATS_FIELD_NUMBER: _builtins.int
     prefix: _builtins.str
     """model or path prefix; empty: the default"""
     upstream: _builtins.str
@@ -173,6 +175,10 @@ class Route(_message.Message):
     found: _builtins.bool
     """found by itself, not set by a person"""
     answers: _builtins.bool
+    loaded: _builtins.bool
+    """of a found model, where asked and told: it is in memory"""
+    chats: _builtins.bool
+    """and it answers chats (an embedding model does not)"""
     def __init__(
         self,
         *,
@@ -181,12 +187,21 @@ class Route(_message.Message):
         runtime: _builtins.str = ...,
         found: _builtins.bool = ...,
         answers: _builtins.bool = ...,
+        loaded: _builtins.bool | None = ...,
+        chats: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_chats", b"_chats", "_loaded", b"_loaded", "chats", b"chats", "loaded", b"loaded"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "found", b"found", "prefix", b"prefix", "runtime", b"runtime", "upstream", b"upstream"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_chats", b"_chats", "_loaded", b"_loaded", "answers", b"answers", "chats", b"chats", "found", b"found", "loaded", b"loaded", "prefix", b"prefix", "runtime", b"runtime", "upstream", b"upstream"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__chats: _TypeAlias = _typing.Literal["chats"]  # noqa: Y015
+    _WhichOneofArgType__chats: _TypeAlias = _typing.Literal["_chats", b"_chats"]  # noqa: Y015
+    _WhichOneofReturnType__loaded: _TypeAlias = _typing.Literal["loaded"]  # noqa: Y015
+    _WhichOneofArgType__loaded: _TypeAlias = _typing.Literal["_loaded", b"_loaded"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__chats) -> _WhichOneofReturnType__chats | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__loaded) -> _WhichOneofReturnType__loaded | None: ...
 
 Global___Route: _TypeAlias = Route  # noqa: Y015
 
@@ -194,12 +209,17 @@ Global___Route: _TypeAlias = Route  # noqa: Y015
 class ListRoutesRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    ASK_FIELD_NUMBER: _builtins.int
+    ask: _builtins.bool
+    """ask each runtime what of its models is in memory and what they can; loads nothing"""
     def __init__(
         self,
+        *,
+        ask: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ask", b"ask"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

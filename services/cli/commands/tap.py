@@ -44,7 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--yes", action="store_true", help="write without asking")
     how.add_argument("--undo", action="store_true", help="restore the files that were written")
     test = words.add_parser("test", help="send one short request through the tap")
-    test.add_argument("--model", default="", metavar="NAME", help="which model (default: the first that was found)")
+    test.add_argument("--model", default="", metavar="NAME", help="which model (default: one in memory that chats)")
+    test.add_argument("--load", action="store_true", help="agree to load one where none that chats is in memory")
     routes = words.add_parser("routes", help="where requests go")
     routes.add_argument("--set", nargs=2, metavar=("NAME", "URL"), help="lead a model, a /prefix or / to an address")
     routes.add_argument("--unset", metavar="NAME", help="forget a route that was set")
@@ -64,7 +65,7 @@ def run(args: argparse.Namespace, home: Home) -> int:
         if args.word == "setup":
             return setup.setup(home, list(_routes(channel)), only_lines=args.only_lines, yes=args.yes)
         if args.word == "test":
-            return test(home, channel, args.model)
+            return test(home, channel, args.model, load=args.load)
         if args.set or args.unset is not None:
             change(channel, *(args.set or (args.unset, None)))
         found = list(_routes(channel))
@@ -78,17 +79,18 @@ def run(args: argparse.Namespace, home: Home) -> int:
     return OK
 
 
-def test(home: Home, channel: grpc.Channel, model: str) -> int:
-    """Send one short streamed request, and print its record."""
+def test(home: Home, channel: grpc.Channel, model: str, *, load: bool) -> int:
+    """Send one short streamed request, and print its record; `load`: a model may be loaded for it, unnamed."""
     from wfmonitor.v1 import requests_service_pb2 as pb
     from wfmonitor.v1.requests_service_pb2_grpc import RequestsServiceStub
 
+    from services.cli.commands import tap_model
     from services.cli.commands.requests import waterfall
 
-    if not model:
-        model = next((route.prefix for route in _routes(channel) if route.found and route.prefix), "")
-    if not model:
-        raise CliError("no runtime says which models it has; start one, or name the model: wfmon tap test --model NAME")
+    routes = list(_routes(channel, ask=True))
+    agreed, model = load or bool(model), model or tap_model.choose(routes)
+    if tap_model.is_away(routes, model):
+        tap_model.agree_to_load(model, agreed=agreed)
     print(f"Asking {printable(model)} for {_TEST_TOKENS} tokens through the tap …")
     since_us, began_s = time.time_ns() // 1000, time.monotonic()
     _ask(f"http://127.0.0.1:{home.ports.tap}/v1/chat/completions", model)
@@ -165,11 +167,11 @@ def change(channel: grpc.Channel, name: str, url: str | None) -> None:
         raise CliError(answer.result.reason)
 
 
-def _routes(channel: grpc.Channel) -> Iterator[Route]:
+def _routes(channel: grpc.Channel, *, ask: bool = False) -> Iterator[Route]:
     from wfmonitor.v1.requests_service_pb2 import ListRoutesRequest
     from wfmonitor.v1.requests_service_pb2_grpc import RequestsServiceStub
 
-    yield from RequestsServiceStub(channel).ListRoutes(ListRoutesRequest(), timeout=_TIMEOUT_S).routes
+    yield from RequestsServiceStub(channel).ListRoutes(ListRoutesRequest(ask=ask), timeout=_TIMEOUT_S).routes
 
 
 def _cells(route: Route) -> list[str]:
@@ -178,4 +180,5 @@ def _cells(route: Route) -> list[str]:
 
 
 def _as_object(route: Route) -> dict[str, object]:
-    return {field.name: getattr(route, field.name) for field in route.DESCRIPTOR.fields}
+    # What runtimes were not asked for is left out.
+    return {field.name: getattr(route, field.name) for field in route.DESCRIPTOR.fields if not field.has_presence}
