@@ -1,7 +1,7 @@
 """Which runtime a request goes to. Pure: what was set and what was found come in, an upstream goes out.
 
-In this order: a path prefix that was set; a model that was set; a runtime that was found to have the model; the
-default that was set; by the API's own paths; the first that was found.
+In this order: a path prefix that was set; the port of a runtime, as /port/8080; a model that was set; a runtime that was
+found to have the model; the default that was set; by the API's own paths; the first that was found.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from bus.runtime_names import LLAMA_CPP, OLLAMA
 from services.tap.headers import LOOPBACK_NAMES
 
 SHAPE = '{"MODEL or /prefix or empty for the default": "http://127.0.0.1:PORT"}'
+
+
+BY_PORT = "/port/"
 
 
 class RouteError(ValueError):
@@ -113,6 +116,8 @@ class RouteTable:
             rest = _under(path, route.prefix) if route.prefix.startswith("/") else None
             if rest is not None:
                 return self._way(route.upstream, rest)
+        if path.startswith(BY_PORT):
+            return self._by_port(path)
         for route in by_length:
             if model and route.prefix and fits(model, route.prefix):
                 return self._way(route.upstream, path)
@@ -127,6 +132,12 @@ class RouteTable:
         if path.startswith("/api/") and not path.startswith(("/api/v0/", "/api/v1/")):
             ordered.sort(key=lambda found: found.upstream.runtime != OLLAMA)
         return self._way(ordered[0].upstream, path) if ordered else None
+
+    def _by_port(self, path: str) -> Way | None:
+        """To one runtime and no other: what lists models lists only its own."""
+        port, _, rest = path[len(BY_PORT) :].partition("/")
+        found = self.found.get(int(port)) if len(port) < 6 and port.isascii() and port.isdecimal() else None
+        return None if found is None else self._way(found.upstream, f"/{rest}")
 
     def _way(self, upstream: Upstream, path: str) -> Way:
         if not upstream.runtime and upstream.port in self.found:

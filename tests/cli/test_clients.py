@@ -157,7 +157,7 @@ def test_setup_moves_what_leads_to_a_runtime_and_undo_leaves_no_trace(
     assert f'api_base: "{tap}/v1"' in moved[".config/io.datasette.llm/extra-openai-models.yaml"]
     assert f"\nopenai-api-base: {tap}/v1\n" in moved[".aider.conf.yml"]
     assert "#openai-api-base: http://localhost:8080/v1" in moved[".aider.conf.yml"]
-    assert f"OLLAMA_BASE_URL='{tap}'" in moved["open-webui/.env"]
+    assert f"OLLAMA_BASE_URL='{tap}/port/11434'" in moved["open-webui/.env"]
     assert shell.BEGIN in moved[".bashrc"]
     assert {name: mode for name, (mode, _) in tree(user).items() if name in before} == {
         name: mode for name, (mode, _) in before.items()
@@ -249,9 +249,9 @@ def test_each_of_several_addresses_is_moved_for_itself(user: Path, home: Home) -
     tap = f"http://127.0.0.1:{home.ports.tap}"
     assert setup.setup(home, ROUTES, only_lines=False, yes=True) == 0
     assert (user / "open-webui/.env").read_bytes().decode() == (
-        f"OPENAI_API_BASE_URLS={tap}/v1;{tap}/v1\n"
-        f"OPENAI_API_BASE_URLS='https://api.example.test/v1; {tap}/v1 ;;http://localhost:5000/v1' # mine\r\n"
-        f'export OLLAMA_BASE_URLS=";http://gpu-box.example.test:11434;{tap}"\n'
+        f"OPENAI_API_BASE_URLS={tap}/port/11434/v1;{tap}/port/8080/v1\n"
+        f"OPENAI_API_BASE_URLS='https://api.example.test/v1; {tap}/port/8080/v1 ;;http://localhost:5000/v1' # mine\r\n"
+        f'export OLLAMA_BASE_URLS=";http://gpu-box.example.test:11434;{tap}/port/11434"\n'
     )
     assert setup.undo(home) == 0
     assert tree(user) == before

@@ -37,6 +37,17 @@ def test_the_order_of_choice() -> None:
     assert RouteTable().choose("/v1/models", "") is None
 
 
+def test_a_port_leads_to_its_runtime_whatever_the_model_and_to_no_other() -> None:
+    chosen = table(**{"tiny": "http://127.0.0.1:9000", "": "http://127.0.0.1:7000"})
+    for path, rest in (("/port/11434/v1/models", "/v1/models"), ("/port/11434", "/"), ("/port/11434/", "/")):
+        way = chosen.choose(path, "tiny")
+        assert way is not None
+        assert (way.upstream, way.path) == (OLLAMA, rest)
+    for path in ("/port/9000/v1/models", "/port//v1", "/port/", "/port/²/v1", "/port/99999999999999/v1", "/port/-1/v1"):
+        assert chosen.choose(path, "tiny") is None
+    assert port(table(**{"/port": "http://127.0.0.1:9"}), "/port/8080/v1", "") == 9, "what a person set comes first"
+
+
 def test_a_model_is_called_as_its_runtime_calls_it() -> None:
     chosen = table()
     assert chosen.name_of(OLLAMA, "llama3") == "llama3:latest"

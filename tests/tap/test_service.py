@@ -54,6 +54,24 @@ async def test_a_stream_reaches_the_client_byte_for_byte_and_is_measured(tapped:
     assert record.finish_reason in ("stop", "length")
 
 
+async def test_a_runtimes_port_behind_the_taps_leads_to_it_and_is_measured(tapped: Tapped) -> None:
+    base = f"/port/{tapped.runtime.port}"
+    await until(lambda: answers(tapped, f"{base}/v1/models"))
+    script = {"tokens": 3}
+    async with tapped.ask("/v1/chat/completions", direct=True, **script) as answer:
+        direct = await answer.read()
+    assert await tapped.read(f"{base}/v1/chat/completions", **script) == direct
+    record = await tapped.record()
+    assert (record.route, record.status, record.output_tokens) == ("/v1/chat/completions", 200, 3)
+    async with tapped.http.get(f"{tapped.url}/port/9/v1/models") as answer:
+        assert answer.status == 502
+
+
+async def answers(tapped: Tapped, path: str) -> bool:
+    async with tapped.http.get(tapped.url + path) as answer:
+        return answer.status == 200
+
+
 @pytest.mark.parametrize("path", PATHS)
 async def test_chunks_may_be_cut_anywhere(tapped: Tapped, path: str) -> None:
     async with tapped.ask(path, direct=True, tokens=4, cut=7) as answer:

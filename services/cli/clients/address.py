@@ -44,6 +44,15 @@ class Tap:
             return self.authority + address.partition("/")[1] + address.partition("/")[2]
         return self.url + urlsplit(address).path
 
+    def moved_apart(self, address: str) -> str | None:
+        """As `moved`, but to the runtime that it led to and no other: for programs that ask each for its models.
+
+        >>> Tap(9464, {8080}).moved_apart("http://localhost:8080/v1")
+        'http://127.0.0.1:9464/port/8080/v1'
+        """
+        now = self.moved(address)
+        return now and now.replace(self.authority, f"{self.authority}/port/{port_of(address)}", 1)
+
     def leads_here(self, address: str) -> bool:
         """Whether it is the tap's address."""
         return port_of(address) == self.port

@@ -68,4 +68,4 @@ def _aider(text: str, tap: Tap) -> tuple[str, list[Value]]:
 def _open_webui(text: str, tap: Tap) -> tuple[str, list[Value]]:
     one = ("OLLAMA_BASE_URL", "OLLAMA_API_BASE_URL", "OPENAI_API_BASE_URL")
     keys = (*one, "OLLAMA_BASE_URLS", "OPENAI_API_BASE_URLS")
-    return env_values(text, keys, tap.moved)
+    return env_values(text, keys, tap.moved_apart)

@@ -63,7 +63,7 @@ def undo(home: Home) -> int:
 
 _HINTS = """\
 Open WebUI keeps its addresses in its own database once it has run: Admin, Settings, Connections:
-  OpenAI API {url}/v1, Ollama API {url}
+  the port of each runtime comes behind the tap's address, as {url}/port/8080/v1, {url}/port/11434
 OLLAMA_HOST moves a server as well: as a service it is not touched, and `ollama serve` from a shell keeps its own.
 While the monitor is down, programs that were moved get no answer; back: wfmon tap setup --undo"""
 
