@@ -1,7 +1,7 @@
 """Which runtime a request goes to. Pure: what was set and what was found come in, an upstream goes out.
 
-In this order: a path prefix that was set; the port of a runtime, as /port/8080; a model that was set; a runtime that was
-found to have the model; the default that was set; by the API's own paths; the first that was found.
+In this order: a path prefix that was set; the port of a runtime, as /port/8080; a model that was set; a runtime that
+was found to have the model; the default that was set; by the API's own paths; the first that was found.
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ from bus.runtime_names import LLAMA_CPP, OLLAMA
 from services.tap.headers import LOOPBACK_NAMES
 
 SHAPE = '{"MODEL or /prefix or empty for the default": "http://127.0.0.1:PORT"}'
-
-
 BY_PORT = "/port/"
 
 
