@@ -58,6 +58,7 @@ def make(heard: Heard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
         settings: dict[str, object] = {
             "collector.sampler.runtime.ports": ", ".join(map(str, ports)),
             "collector.sampler.runtime.every_s": 0.5,
+            "collector.sampler.runtime.idle_min": 0.001,
         }
         machine = Machine(proc=tmp_path, event=heard, setting=settings.get, gpu=gpu or GpuShare())
         made.append(Runtimes(machine))
@@ -131,6 +132,25 @@ def test_memory_on_the_gpu_is_added_over_the_processes_of_a_runtime(make: Make, 
     assert values["model.gpu_util_percent[runtime=vllm]@model:a"] == 40.0
     assert values["model.gpu_each_util_percent[device=gpu:0][runtime=vllm]@model:a"] == 15.0
     assert values["model.gpu_each_util_percent[device=gpu:1][runtime=vllm]@model:a"] == 25.0
+
+
+def test_idle_model_is_known_by_the_taps_requests_where_its_runtime_is_silent(make: Make, heard: Heard) -> None:
+    gpu = GpuShare()
+    gpu.by_pid = {50: (0.0, 6e9)}
+    owner = b'{"object":"list","data":[{"id":"m","owned_by":"organization_owner"}]}'
+    pages = {"/v1/models": owner, "/api/v1/models": recorded("lm_studio_0.4_models.json")}
+    with StandIn(dict(pages), never) as runtime:
+        sampler = make(runtime.port, gpu=gpu)
+        heard.wait_for("model_info")
+        (watch,) = sampler._finder.watches
+        object.__setattr__(watch.candidate, "pid", 50)
+        now_s = time.monotonic()
+        sampler.read(now_s)
+        sampler._machine.asked.hear("google/gemma-4-26b-a4b", "lm-studio", now_s, None)
+        sampler.read(now_s)
+        assert "model_idle" not in heard.kinds
+        sampler.read(now_s + 0.1)
+        heard.wait_for("model_idle")
 
 
 IDLE = """
