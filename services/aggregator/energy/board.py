@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-import numpy as np
 from wfmonitor.v1.request_pb2 import TokenBurst
 
 from bus.series import Series
@@ -13,7 +12,7 @@ from services.aggregator.energy.learned import Learned
 from services.aggregator.energy.means import EnergyMeans
 from services.aggregator.energy.model import Model
 from services.aggregator.energy.pair import Verdict
-from services.aggregator.energy.pairs import Change, Names, Pairs, Stream
+from services.aggregator.energy.pairs import Change, Names, Pairs
 from services.aggregator.energy.profile import STANDARD, Profile
 from services.aggregator.energy.session import State
 
@@ -104,8 +103,8 @@ class Board:
         return profiles
 
     def verdicts(self) -> dict[Names, Verdict]:
-        """The newest judgement of each pair that streams."""
-        return dict(self._pairs.verdicts)
+        """The newest judgement of each pair that is awake."""
+        return self._pairs.verdicts
 
     def ensemble_energy(self, now_s: float) -> float:
         """Σ γ_m E_m, equal weights, of the models that are not idle; NaN where all are."""
@@ -132,24 +131,13 @@ class Board:
                 self._profiles[model.name] = model.profile
 
     def _judge_pairs(self, awake: dict[str, Model], now_s: float) -> None:
-        streaming = {name: model for name, model in awake.items() if model.streams(now_s)}
-        flowing = {
-            name: model
-            for name, model in streaming.items()
-            if 1000.0 * (now_s - model.last_token_s) <= model.profile.stall_ms
-        }
-        if len(flowing) < 2 and not self._pairs:
+        if len(awake) < 2 and not self._pairs:
             return
-        streams = {
-            name: Stream(np.array(model.arrivals), model.last_token_s, model.energy(now_s))
-            for name, model in flowing.items()
-        }
-        changes = self._pairs.judge(streams, now_s)
+        changes = self._pairs.judge({name: model.trace for name, model in awake.items()}, now_s)
         for change in changes:
             for name in change.pair:
                 self._models[name].episodes[change.kind] += change.begins
         self._changes += changes
+        flowing = {name for name, model in awake.items() if model.flows(now_s)}
         for name, model in self._models.items():
-            if name not in streaming:
-                self._pairs.forget(name)
-            model.standing = self._pairs.standing(name)
+            model.standing = self._pairs.standing(name, flowing)

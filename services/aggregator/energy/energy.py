@@ -36,6 +36,11 @@ def base(profile: Profile, tps: float, gap_ms: float, certainty: float | None) -
     return 0.5 * velocity + 0.3 * clamp(certainty) + 0.2 * friction
 
 
+def decayed(energy: float, holds_until_s: float, now_s: float) -> float:
+    """E at a time, of what it was after the token before: it holds until a time, then halves each 700 ms."""
+    return energy * math.exp2(-max(now_s - holds_until_s, 0.0) / HALF_LIFE_S)
+
+
 class Energy:
     """E(t) in [0, 1]. Holds until the stall time has passed since the last token, then halves each 700 ms."""
 
@@ -65,7 +70,7 @@ class Energy:
         """E at a time not before the last token."""
         if self._last_s is None:
             return 0.0
-        return self._after_token * math.exp2(-max(now_s - self._decays_s, 0.0) / HALF_LIFE_S)
+        return decayed(self._after_token, self._decays_s, now_s)
 
     def falls_below_s(self, level: float) -> float:
         """When E will have fallen to `level` (> 0) without a further token; the last token's time where it is lower."""
@@ -90,6 +95,11 @@ class Energy:
     def overdue(self, now_s: float) -> bool:
         """Whether the last token is longer ago than the stall time; False before the first."""
         return self._last_s is not None and now_s - self._last_s > self.profile.stall_ms / 1000.0 + _HALF_A_US
+
+    @property
+    def holds_until_s(self) -> float:
+        """A stall time after the last token."""
+        return self._decays_s
 
     @property
     def last_s(self) -> float | None:

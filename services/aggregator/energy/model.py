@@ -1,7 +1,6 @@
 """One model as the board sees it: its session, fed by token bursts, read as the values of its series."""
 
 import math
-from collections import deque
 from collections.abc import Sequence
 
 from wfmonitor.v1.request_pb2 import Phase, TokenBurst
@@ -10,12 +9,11 @@ from bus.series import Series
 from services.aggregator.energy.energy import TPS_WINDOW_S
 from services.aggregator.energy.learned import Learned
 from services.aggregator.energy.means import EnergyMeans
-from services.aggregator.energy.pair import WINDOW_S
 from services.aggregator.energy.pairs import DESYNC, INTERFERENCE, RESONANCE, Standing
 from services.aggregator.energy.profile import NUMBERS, STANDARD, Profile, in_force
-from services.aggregator.energy.rates import RATE_OVER_S
 from services.aggregator.energy.session import Session, State
 from services.aggregator.energy.slowdown import Stretches
+from services.aggregator.energy.trace import LATE_S, Then, Trace
 
 FIELDS = (
     "tps", "token_interval_ms", "energy", "certainty",
@@ -33,11 +31,6 @@ _AT_WORK_S = 10.0
 _SLOWED_S = 30.0
 # A model that has been idle for so long is no longer told each tick; its ring keeps what was.
 QUIET_AFTER_S = 10.0
-# Tokens are heard so late at most, but for those that a program keeps while nobody takes them: the tap waits for a
-# frame, the SDK for a frame and an answer. What cannot be taken back is told so much later.
-LATE_S = 1.0
-# A window up to the newest token of the slower of two, which may be a stall behind.
-_KEPT_S = WINDOW_S + RATE_OVER_S + LATE_S + 1.0
 _NO_ENTROPY: tuple[float, ...] = (math.nan,) * 4
 _SILENT = (State.IDLE, State.CHARGING, State.DRAINED)
 
@@ -52,14 +45,14 @@ class Model:
         self.session = Session(STANDARD)
         self.columns = tuple(Series(f"model.{field}", f"model:{name}") for field in FIELDS)
         self.slow_columns = tuple(Series(f"model.{field}", f"model:{name}") for field in SLOW_FIELDS)
-        self.arrivals: deque[float] = deque()
+        self.trace = Trace()
         self.last_token_s = -math.inf
         self.standing = Standing()
         self.episodes = {INTERFERENCE: 0, RESONANCE: 0, DESYNC: 0}
         self._learned = learned
         self._earlier_lives_s = learned.lifetime_s(name)
         self._means = means
-        self._streams_since_s = math.inf
+        self._streams_since_s = self._flows_since_s = math.inf
         self._stretches = Stretches(name)
         self._slowdown, self._slowed_s = math.nan, -math.inf
         self._worked_until_s = -math.inf
@@ -86,23 +79,24 @@ class Model:
         if burst.boot_us:
             self._entropy = _newest_entropy(burst)
         self._heard_s = max(self._heard_s, epoch_s)
-        while self.arrivals and self.arrivals[0] < self.last_token_s - _KEPT_S:
-            self.arrivals.popleft()
         if burst.phase == Phase.PHASE_ENDED:
             self._worked_until_s = max(self._worked_until_s, self._at(epoch_s))
             self.session.end(burst.request_id, self._at(epoch_s))
             self._stretches.ended(burst.request_id)
 
     def _token(self, request: str, now_s: float) -> None:
+        energy = self.session.energy
         if not self.streams(now_s):
             self._streams_since_s = now_s
+            if energy.last_s is None or energy.overdue(now_s):
+                self._flows_since_s = now_s
         if self.last_token_s > -math.inf:
             self._interval_ms = 1000.0 * (now_s - self.last_token_s)
         self.last_token_s = now_s
         self.session.token(request, now_s, None if math.isnan(self._certainty) else self._certainty)
-        self.arrivals.append(now_s)
-        session = self.session
-        self._means.token(request, now_s, session.counts.lifetime_energy_s, session.energy.at(now_s))
+        then = Then(now_s, energy.at(now_s), energy.holds_until_s, self._flows_since_s)
+        self.trace.add(then)
+        self._means.token(request, now_s, self.session.counts.lifetime_energy_s, then.energy)
 
     def _compare(self, request: str, now_s: float, others_until_s: float, days: float) -> None:
         stretch = self._stretches.token(request, now_s, self.session.running(now_s), min(others_until_s, now_s))
@@ -140,6 +134,10 @@ class Model:
     def streams(self, now_s: float) -> bool:
         """Whether tokens of it are under way."""
         return self.state(now_s) not in _SILENT
+
+    def flows(self, now_s: float) -> bool:
+        """Whether tokens of it are under way, and none is overdue."""
+        return self.streams(now_s) and not self.session.energy.overdue(self._at(now_s))
 
     def awake(self, now_s: float) -> bool:
         return now_s - self._heard_s < QUIET_AFTER_S or self.state(now_s) is not State.IDLE

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from wfmonitor.v1.request_pb2 import Phase, TokenBurst
 
 from services.aggregator.energy.board import Board
-from services.aggregator.energy.model import FIELDS, LATE_S, SLOW_FIELDS
+from services.aggregator.energy.model import FIELDS, SLOW_FIELDS
+from services.aggregator.energy.trace import LATE_S
 from tests.aggregator.energy.test_board import row, tokens
 
 # What is said of two models together is looked at in test_late_pairs.py.
@@ -127,7 +128,7 @@ def test_a_pause_in_the_telling_is_no_stall() -> None:
     assert values["tokens_total"] == 90
     assert values["stalls_total"] == 0
     assert values["token_interval_ms"] == pytest.approx(1000 / 30, abs=1e-3)
-    arrivals = list(board._models["m"].arrivals)
+    arrivals = list(board._models["m"].trace.arrivals_s)
     assert arrivals == pytest.approx(at_s, abs=1e-6)
 
 

@@ -8,18 +8,19 @@ import pytest
 from wfmonitor.v1.request_pb2 import Phase, TokenBurst
 
 from services.aggregator.energy.board import ALL, Board
-from services.aggregator.energy.pairs import DESYNC, ENDS_AFTER_S, INTERFERENCE, RESONANCE, Change, Pairs, Stream, names
+from services.aggregator.energy.pairs import DESYNC, ENDS_AFTER_S, INTERFERENCE, RESONANCE, Change, Pairs, names
+from services.aggregator.energy.trace import Then, Trace
 from tests.aggregator.energy.test_board import tokens
 from tests.aggregator.energy.test_pair import Rate, stream, swing, wander
 
 TICKS = 10  # a second
 
 
-def play(board: Board, streams: dict[str, np.ndarray], until_s: float) -> list[Change]:
+def play(board: Board, streams: dict[str, np.ndarray], until_s: float, from_s: float = 0.0) -> list[Change]:
     """Plays streams on the board, ten ticks a second, as the service does; returns what began and ended."""
     arrivals = sorted((float(at) + 1.0, name) for name, times in streams.items() for at in times)
     changes, next_token = [], 0
-    for tick in range(round(until_s * TICKS)):
+    for tick in range(round(from_s * TICKS), round(until_s * TICKS)):
         now_s = 1.0 + tick / TICKS
         while next_token < len(arrivals) and arrivals[next_token][0] <= now_s:
             at, name = arrivals[next_token]
@@ -68,11 +69,44 @@ def test_silence_is_no_desync() -> None:
 
 def test_a_pair_that_was_silent_has_nothing_to_fall_apart_from() -> None:
     board = Board()
-    play(board, {"a": stream(swing(30, 3), 20, 1), "b": stream(swing(30, 3), 20, 2)}, 30)
+    changes = play(board, {"a": stream(swing(30, 3), 20, 1), "b": stream(swing(30, 3), 20, 2)}, 20)
+    assert (RESONANCE, True) in kinds(changes)
     for name in "ab":
-        board.take(TokenBurst(model=name, request_id=name, phase=Phase.PHASE_ENDED), 31.0)
-    list(board.rows(32.0))
-    assert not board._pairs._pairs
+        board.take(TokenBurst(model=name, request_id=name, phase=Phase.PHASE_ENDED), 21.1)
+    apart = {"a": 20.6 + stream(wander(30, 3), 25, 3), "b": 20.6 + stream(wander(30, 4), 25, 4)}
+    assert DESYNC not in {kind for kind, _ in kinds(play(board, apart, 45, 21))}
+
+
+def test_a_silence_of_both_is_no_resonance() -> None:
+    board = Board()
+    for start_s in (0.0, 12.0, 24.0):
+        both = {name: start_s + stream(wander(30, seed), 8, seed) for seed, name in enumerate("ab")}
+        assert kinds(play(board, both, start_s + 10, start_s)) == []
+        for name in "ab":
+            board.take(TokenBurst(model=name, request_id=name, phase=Phase.PHASE_ENDED), start_s + 9.5)
+
+
+def test_requests_that_follow_each_other_without_a_pause_are_one_stream() -> None:
+    board = Board()
+    both = {"a": stream(swing(30, 3), 20, 1), "b": stream(swing(30, 3), 20, 2)}
+    changes = []
+    for start_s in range(0, 20, 4):
+        part = {name: at[(at >= start_s) & (at < start_s + 4)] for name, at in both.items()}
+        changes += play(board, part, start_s + 5, start_s + 1)
+        for name in "ab":
+            board.take(TokenBurst(model=name, request_id=name, phase=Phase.PHASE_ENDED), start_s + 5.0)
+    assert (RESONANCE, True) in kinds(changes)
+
+
+def test_what_is_remembered_of_a_pair_goes_with_its_models() -> None:
+    board = Board()
+    play(board, {"a": stream(swing(30, 3), 20, 1), "b": stream(swing(30, 3), 20, 2)}, 22)
+    assert set(board.verdicts()) == {("a", "b")}
+    for name in "ab":
+        board.take(TokenBurst(model=name, request_id=name, phase=Phase.PHASE_ENDED), 23.0)
+    list(board.rows(34.0))
+    assert not board._pairs
+    assert not board.verdicts()
 
 
 def test_disagreeing_models_do_not_resonate() -> None:
@@ -109,7 +143,8 @@ def test_ensemble_energy_is_the_mean_of_those_not_idle_and_absent_of_none() -> N
 
 def test_a_pair_has_no_order() -> None:
     assert names("b", "a") == names("a", "b") == ("a", "b")
-    pairs = Pairs()
-    still = Stream(np.array([1.0, 2.0]), 2.0, 0.5)
-    assert pairs.judge({"b": still, "a": still}, 2.0) == []
+    pairs, still = Pairs(), Trace()
+    for at in range(60):
+        still.add(Then(1.0 + at / 5, 0.5, 1.4 + at / 5, 1.0))
+    assert pairs.judge({"b": still, "a": still}, 13.0) == []
     assert set(pairs.verdicts) == {("a", "b")}
