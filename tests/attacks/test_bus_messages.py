@@ -184,7 +184,7 @@ def test_mutated_messages_crash_nothing_and_fill_no_memory(stack: Stack, rogue: 
     flood(stack, rogue, 100_000)
 
 
-@pytest.mark.soak
+@pytest.mark.long
 @pytest.mark.timeout(1200)
 def test_a_million_mutated_messages(stack: Stack, rogue: Rogue) -> None:
     flood(stack, rogue, 1_000_000)

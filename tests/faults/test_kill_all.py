@@ -44,7 +44,7 @@ def test_five_kills_of_everything(house: House) -> None:
     kill_all_at_random(house, 5)
 
 
-@pytest.mark.soak
+@pytest.mark.long
 @pytest.mark.timeout(1200)
 def test_fifty_kills_of_everything(house: House) -> None:
     kill_all_at_random(house, 50)

@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 
 _TAKEN_WITHIN_S = 10.0
+# Not the MiBs that the kernel would give: what is held back shows soon.
+_BUFFER = 1 << 16
 
 
 class Relay:
@@ -26,6 +28,7 @@ class Relay:
         self.sent = bytearray()
         """All that the runtime answered and the relay has handed on."""
         self.cuts = 0
+        self._lines: tuple[socket.socket, ...] = ()
         self._thread = threading.Thread(target=self._accept, daemon=True)
 
     def __enter__(self) -> Relay:
@@ -33,16 +36,20 @@ class Relay:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._door.shutdown(socket.SHUT_RDWR)
+        for line in (self._door, *self._lines):  # one may wait for ever for a client that takes nothing
+            with contextlib.suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)
         self._door.close()
-        self._thread.join()
+        self._thread.join(_TAKEN_WITHIN_S)
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):  # the door has been closed
             while True:
                 tap, _ = self._door.accept()
                 with tap, socket.create_connection(self._runtime) as runtime, contextlib.suppress(OSError):
+                    self._lines = (tap, runtime)
                     tap.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    tap.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
                     asks = threading.Thread(target=self._ask, args=(tap, runtime), daemon=True)
                     asks.start()
                     self._answer(runtime, tap)
