@@ -1,5 +1,6 @@
 """Two models whose bursts are heard late, and asked of at any tick, against the same heard and asked of at once."""
 
+import math
 import random
 from collections import deque
 
@@ -41,6 +42,12 @@ def played(heard: list[Heard], tick_s: float, until_s: float) -> tuple[Board, li
     return board, sorted(changes, key=lambda change: (change.kind, change.at_s, change.begins))
 
 
+def newest_verdict(board: Board) -> tuple[float, ...]:
+    verdict = board.verdicts()["a", "b"]
+    r = math.nan if verdict.coupling is None else verdict.coupling.r
+    return (r, verdict.resonant, verdict.desynchronised)
+
+
 # A failing seed does not get simpler, and each try is some seconds.
 @settings(max_examples=8, deadline=None, phases=[Phase.explicit, Phase.generate])
 @given(st.integers(0, 2**32), st.sampled_from([0.05, 0.1, 0.137, 0.4]), st.booleans())
@@ -64,7 +71,8 @@ def test_what_holds_of_two_models_is_the_same_for_any_lag_and_tick(seed: int, ti
     for one, other in zip(found, wanted, strict=True):
         assert (one.kind, one.begins, one.pair) == (other.kind, other.begins, other.pair)
         assert tuple(one[3:]) == pytest.approx(tuple(other[3:]), abs=1e-9, nan_ok=True)
-    assert told_late.verdicts() == board.verdicts()
+    # Sums over what is kept begin at other tokens, so the last bit of r may differ.
+    assert newest_verdict(told_late) == pytest.approx(newest_verdict(board), abs=1e-9, nan_ok=True)
 
 
 def test_the_streams_of_that_test_do_interfere_and_resonate() -> None:
