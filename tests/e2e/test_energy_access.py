@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import ExitStack
 from functools import partial
 
 import pytest
@@ -79,6 +80,41 @@ def test_numbers_of_models_lie_beside_one_another_at_every_width(open_page: Open
             assert page.evaluate("document.documentElement.scrollWidth") <= width
             assert page.evaluate(CROSSED) == [], f"at {width} px"
             assert page.evaluate(CUT) == [], f"at {width} px"
+
+
+# Items of the legend, with those of a pair that goes together, that are cut by it or its panel, or lie on the band.
+_LEGEND_CUT = """() => {
+    const legend = document.querySelector('.energy-legend');
+    for (const kind of ['in-step', 'opposed']) legend.querySelector(`.${kind}`).closest('li').hidden = false;
+    const [within, panel, band] = ['.energy-legend', '#panel-energy', '#panel-energy .band']
+        .map((selector) => document.querySelector(selector).getBoundingClientRect());
+    return [...legend.querySelectorAll('li:not([hidden])')].filter((item) => {
+        const {left, right, top, bottom, width} = item.getBoundingClientRect();
+        return !width || left < panel.left || right > panel.right || top < within.top - 1 || bottom > within.bottom + 1
+            || top < panel.top || bottom > panel.bottom || (bottom > band.top + 1 && top < band.bottom - 1);
+    }).map((item) => item.textContent);
+}"""
+
+
+def test_the_legend_stands_whole_at_every_width(open_page: Open, stack: Stack) -> None:
+    page = open_page()
+    page.locator("#rate").select_option("1")
+    legend = page.locator(".energy-legend")
+    with ExitStack() as running:
+        for at in range(5):
+            running.enter_context(generation(stack, f"e2e-legend-{at}", tokens_a_second=30, topk=True))
+        expect(page.locator("#panel-energy .more-lanes")).to_contain_text("more")
+        expect(legend.locator(".detail")).to_contain_text("detail T1")
+        for width in (1600, 1440, 1200, 1199, 800, 641, 640, 390):
+            page.set_viewport_size({"width": width, "height": 900})
+            expect(legend).to_contain_text(re.compile(r"(1 dot = \d+ tokens|a token), height: entropy"))
+            assert page.evaluate(_LEGEND_CUT) == [], f"at {width} px"
+            for part in (legend.get_by_role("button", name="Draw all"), page.locator("#panel-energy .more-lanes")):
+                expect(part).to_be_visible()
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+        page.get_by_role("button", name="Draw all").click()
+        expect(legend.locator(".detail")).to_be_hidden()
+    page.locator("#rate").select_option("auto")
 
 
 def test_evidence_by_keyboard_alone(open_page: Open, stack: Stack) -> None:
