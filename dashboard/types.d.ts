@@ -110,6 +110,9 @@ export interface LaneFigures {
     stall_limit_ms: number;
     /** Tokens that a lightning stands for. */
     per_spark: number;
+    /** Its strongest interference with another model, and with which; '': not told. */
+    r: number;
+    r_with: string;
     last_rate: number;
     last_us: number;
     ttft_ms: number;

@@ -7,6 +7,8 @@ import {NONE, millis} from '../format.js';
 
 const SATURATED = 4;
 const ASK_EACH_MS = 100;
+/** Of an arrow key on the canvas. */
+const STEP_PX = 8;
 
 /** Seconds as they are read beside a lane. @param {number} ms */
 const seconds = (ms) => `${(ms / 1000).toFixed(1)}\u00a0s`;
@@ -51,31 +53,73 @@ export function laneSentence(lane, context) {
     const {state} = laneWords(lane, context);
     const rate = lane.tps === lane.tps ? `${lane.tps.toFixed(0)} tokens a second` : 'no tokens now';
     const merged = lane.per_spark > 1 ? `, each lightning is ×${lane.per_spark}` : '';
-    return `${lane.model}: ${state}, ${rate}${merged}, energy ${energy === energy ? energy.toFixed(2) : 'not measured'}.`;
+    const burst = lane.bursts ? `, a burst: more than ${lane.burst_tps.toFixed(0)}` : '';
+    const together = lane.r === lane.r ? `, ${togetherWords(lane.r, lane.r_with)}` : '';
+    return `${lane.model}: ${state}, ${rate}${burst}${merged}, energy ${energy === energy ? energy.toFixed(2) : 'not measured'}${together}.`;
 }
 
-/** @param {any} found @param {string} profile in words @returns {{title: string, rest: string[], metric: string}} */
+/** @param {number} r @param {string} other the other model, '' where it is not told which */
+function togetherWords(r, other) { return `${r > 0 ? 'in step with' : 'opposed to'} ${other || 'another model'}, r ${signed(r)}`; }
+
+/** @param {number} r */
+export const signed = (r) => r.toFixed(2).replace('-', '−');
+
+/**
+ * One text for each kind of mark (workers/energy-evidence.js).
+ * @param {any} found @param {string} profile in words @returns {{title: string, rest: string[], metric: string}}
+ */
 export function evidenceWords(found, profile) {
-    const age = found.age_ms === found.age_ms ? `${millis(found.age_ms)} old` : '';
+    const energy = found.energy >= 0 ? `E ${found.energy.toFixed(2)}` : 'E not measured here';
+    const of = (/** @type {string} */ metric) => `${metric} [model:${found.model}]`;
+    switch (found.kind) {
+        case 'ripple': return {
+            title: `${togetherWords(found.r, found.other)}, ${millis(found.age_ms)} old`,
+            rest: [
+                `how the rates of ${found.model} and ${found.other || 'another model'} went together over 10 s; told above 0.7, where it is not chance (p < 0.01)`,
+                found.other ? '' : 'no other lane tells this r: with which model is not known',
+            ].filter(Boolean),
+            metric: `${of('model.interference')}${found.other && ` [model:${found.other}]`}`,
+        };
+        case 'rate': return {title: rateTitle(found), rest: ['tokens of the last second; the bar is full at 40'], metric: of('model.tps')};
+        case 'burst': return {
+            title: rateTitle(found), metric: of('model.tps'),
+            rest: [`${found.tps > found.burst_tps ? 'a burst: more than' : 'no burst: not more than'} ${found.burst_tps.toFixed(0)}, 0.6 of what ${profile} takes for the most`],
+        };
+        case 'energy': return {
+            title: found.energy >= 0 ? `${energy}, ${millis(found.age_ms)} old` : 'E not measured now', rest: [`by ${profile}; the bar is full at 1`], metric: of('model.energy'),
+        };
+        case 'stall': return {
+            title: `stall ${millis(found.stall_ms)}, ${since(found.age_ms)}`, rest: [`no token for longer than ${millis(found.stall_limit_ms)}, the limit of ${profile}`, energy], metric: of('model.token_interval_ms'),
+        };
+        case 'charging': return {title: `charging ${seconds(found.waiting_ms)}, ${since(found.age_ms)}`, rest: ['since the prompt was sent, until the first token', energy], metric: of('model.ttft_ms')};
+        case 'nothing': return {title: `no token here, ${millis(found.age_ms)} ago`, rest: [energy], metric: of('model.energy')};
+        default: return tokenWords(found, profile, energy);
+    }
+}
+
+/** Since when something is over. @param {number} age_ms */
+const since = (age_ms) => (age_ms > 0 ? `${millis(age_ms)} ago` : 'goes on');
+
+/** @param {any} found */
+function rateTitle({tps, state, last_tps, age_ms}) {
+    if (tps === tps) return `${tps.toFixed(1)} tok/s, ${millis(age_ms)} old`;
+    return last_tps === last_tps ? `no rate now: ${state}; last ${last_tps.toFixed(1)} tok/s, ${millis(age_ms)} ago` : `no rate now: ${state}`;
+}
+
+/** @param {any} found @param {string} profile in words @param {string} energy in words */
+function tokenWords(found, profile, energy) {
+    const age = `${millis(found.age_ms)} old`, measured = found.certainty === found.certainty;
     const entropy = found.bits === found.bits
         ? `entropy ${found.bits.toFixed(2)} bits${found.low_bits === found.low_bits ? ` (${found.low_bits.toFixed(2)} to ${found.high_bits.toFixed(2)})` : ''}`
         : 'entropy not measured: no probabilities came with this token';
-    const energy = found.energy === found.energy ? `E ${found.energy.toFixed(2)}` : 'E not measured here';
-    if (found.stall_ms === found.stall_ms) {
-        return {title: `stall ${millis(found.stall_ms)}`, rest: [`no token for longer than ${millis(found.stall_limit_ms)}, the limit of ${profile}`, energy], metric: `model.token_interval_ms [model:${found.model}]`};
-    }
-    if (found.waiting_ms === found.waiting_ms) {
-        return {title: `charging ${seconds(found.waiting_ms)}`, rest: ['since the prompt was sent, until the first token', energy], metric: `model.ttft_ms [model:${found.model}]`};
-    }
-    if (found.time_us !== found.time_us) return {title: 'no token here', rest: [energy], metric: `model.energy [model:${found.model}]`};
     return {
-        title: found.certainty === found.certainty ? `certainty ${found.certainty.toFixed(2)}, ${age}` : `one token, ${age}`,
+        title: measured ? `certainty ${found.certainty.toFixed(2)}, ${age}` : `one token, ${age}`,
         rest: [
-            found.certainty === found.certainty ? '' : 'certainty not measured', entropy,
+            measured ? '' : 'certainty not measured', entropy,
             `${found.gap_ms === found.gap_ms ? `gap ${millis(found.gap_ms)}` : 'the first token'}, ${energy} by ${profile}`,
             `${found.tps.toFixed(0)} tok/s, ${found.tps > found.burst_tps ? 'a burst: more than' : 'no burst: not more than'} ${found.burst_tps.toFixed(0)}`,
         ].filter(Boolean),
-        metric: `${found.certainty === found.certainty ? 'model.certainty' : 'model.token_interval_ms'} [model:${found.model}]`,
+        metric: `${measured ? 'model.certainty' : 'model.token_interval_ms'} [model:${found.model}]`,
     };
 }
 
@@ -92,32 +136,47 @@ export class EvidenceTip {
         this.root = el('div', {class: 'tip energy-tip', role: 'status', hidden: true}, this.title, this.lines, this.metric);
         document.body.append(this.root);
         this.wanted = false;
-        this.asked_ms = 0;
-        this.key = NaN;
-        const ask = (/** @type {object} */ what) => {
-            this.wanted = true;
-            this.asked_ms = performance.now();
-            context.bridge.send({type: 'energy', ask: 'evidence', ...what});
-        };
-        const hide = () => { this.wanted = false; this.root.hidden = cross.hidden = true; };
-        canvas.addEventListener('pointermove', ({offsetX, offsetY}) => { if (performance.now() - this.asked_ms > ASK_EACH_MS) ask({x: offsetX, y: offsetY}); });
+        this.asked_ms = this.asking = 0;
+        this.key = {x: NaN, y: NaN};
+        const {ask, hide} = this;
+        // Where the pointer comes to rest is asked too, however soon after the point before.
+        canvas.addEventListener('pointermove', ({offsetX, offsetY}) => {
+            clearTimeout(this.asking);
+            const wait_ms = this.asked_ms + ASK_EACH_MS - performance.now();
+            if (wait_ms <= 0) ask({x: offsetX, y: offsetY});
+            else this.asking = setTimeout(() => ask({x: offsetX, y: offsetY}), wait_ms);
+        });
         canvas.addEventListener('pointerdown', ({offsetX, offsetY}) => ask({x: offsetX, y: offsetY}));
         canvas.addEventListener('pointerleave', ({pointerType}) => { if (pointerType === 'mouse') hide(); });
         canvas.addEventListener('keydown', (event) => {
-            const step = {ArrowLeft: -8, ArrowRight: 8}[event.key];
+            const step = {ArrowLeft: [-STEP_PX, 0], ArrowRight: [STEP_PX, 0], ArrowUp: [0, -STEP_PX], ArrowDown: [0, STEP_PX]}[event.key];
             if (event.key === 'Escape') return hide();
             if (!step) return;
             event.preventDefault();
             event.stopPropagation();
-            this.key = Math.min(Math.max((this.key === this.key ? this.key : canvas.clientWidth) + step, 0), canvas.clientWidth - 1);
-            ask({x: this.key, y: canvas.clientHeight / 4});
+            const {clientWidth: width, clientHeight: height} = canvas, {key} = this;
+            const within = (/** @type {number} */ at, /** @type {number} */ end) => Math.min(Math.max(at, 0), end - 1);
+            this.key = {x: within((key.x === key.x ? key.x : width) + step[0], width), y: within((key.y === key.y ? key.y : height / 4) + step[1], height)};
+            ask(this.key);
         });
         canvas.addEventListener('blur', hide);
         document.addEventListener('focusin', ({target}) => {
-            if (target instanceof HTMLElement && target.classList.contains('lane-name')) this.wanted = true;
-            else if (target !== canvas) hide();
+            if (target !== canvas && !(target instanceof HTMLElement && target.classList.contains('lane-name'))) hide();
         });
     }
+
+    /** @param {import('../workers/energy-evidence.js').Asked} what */
+    ask = (what) => {
+        this.wanted = true;
+        this.asked_ms = performance.now();
+        this.context.bridge.send({type: 'energy', ask: 'evidence', ...what});
+    };
+
+    hide = () => {
+        this.wanted = false;
+        this.root.hidden = this.cross.hidden = true;
+        clearTimeout(this.asking);
+    };
 
     /** @param {any} found */
     show(found) {

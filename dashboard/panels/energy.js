@@ -3,7 +3,7 @@ import {LEVELS} from '../detail.js';
 import {openDialog} from '../dialog.js';
 import {attribute, el, hide, rows, text} from '../dom.js';
 import {NONE, clock} from '../format.js';
-import {EvidenceTip, laneSentence, laneWords, profileOf} from './energy-words.js';
+import {EvidenceTip, laneSentence, laneWords, profileOf, signed} from './energy-words.js';
 
 /** @typedef {import('../context.js').Context} Context */
 /** @typedef {import('../types').EnergyFigures} EnergyFigures */
@@ -88,7 +88,7 @@ export default {
         bridge.on('energy', (/** @type {EnergyFigures} */ now) => {
             figures = now;
             host.classList.toggle('many', now.lanes.length > 3);
-            rows(labels, now.lanes, () => laneRow(bridge), (row, lane) => {
+            rows(labels, now.lanes, () => laneRow(tip), (row, lane) => {
                 const words = laneWords(lane, context);
                 row.style.top = `${lane.middle}px`;
                 text(row.children[0], lane.model);
@@ -100,7 +100,6 @@ export default {
                 attribute(row.children[2], 'class', `lane-state ${lane.state}`);
                 const badge = /** @type {HTMLElement} */ (row.children[3]);
                 hide(badge, !lane.bursts);
-                attribute(badge, 'title', `More than ${lane.burst_tps.toFixed(0)} tokens a second, 0.6 of what the energy profile takes for the most`);
             });
             tellLegend(legend, now, context);
             hide(more, !now.more && !now.left_out);
@@ -136,23 +135,30 @@ function tellLegend(legend, {lanes, more, fidelity, per_dot, level, joined, stil
     text(/** @type {Element} */ (detail.firstElementChild), [still ? 'bars: tok/s of 40, and E of 1' : '', level ? `detail ${LEVELS[level].name}: ${level === 2 ? 'the page has no time for motion' : 'fewer marks, the page is busy'}` : ''].filter(Boolean).join('; '));
 }
 
-/** A lane's name is a button: focus or touch shows its newest token's evidence. @param {import('../bridge.js').Bridge} bridge */
-function laneRow(bridge) {
-    const name = el('button', {type: 'button', class: 'lane-name'});
-    const row = el('li', {}, name, el('span', {class: 'lane-about'}), el('span', {class: 'lane-state'}), el('span', {class: 'lane-badge', hidden: true}, 'burst'));
-    const ask = () => bridge.send({type: 'energy', ask: 'evidence', lane: [...(row.parentElement?.children ?? [])].indexOf(row)});
-    name.addEventListener('focus', ask);
-    name.addEventListener('click', ask);
+/**
+ * A lane's name is a button: focus or touch shows its newest token's evidence, with what is a burst. Its badge tells that
+ * to pointer and touch: a target of its own has no room beside the name.
+ * @param {EvidenceTip} tip
+ */
+function laneRow(tip) {
+    const name = el('button', {type: 'button', class: 'lane-name'}), badge = el('span', {class: 'lane-badge', hidden: true}, 'burst');
+    const row = el('li', {}, name, el('span', {class: 'lane-about'}), el('span', {class: 'lane-state'}), badge);
+    const ask = (/** @type {boolean} */ burst) => tip.ask({lane: [...(row.parentElement?.children ?? [])].indexOf(row), burst});
+    name.addEventListener('focus', () => ask(false));
+    name.addEventListener('click', () => ask(false));
+    badge.addEventListener('pointerenter', () => ask(true));
+    badge.addEventListener('click', () => ask(true));
+    badge.addEventListener('pointerleave', ({pointerType}) => { if (pointerType === 'mouse') tip.hide(); });
     return row;
 }
 
-/** @param {{time_us: number, model: string, tokens: number, energy: number, bits: number, stalls: number}[]} lines */
+/** @param {{time_us: number, model: string, tokens: number, energy: number, bits: number, stalls: number, r: number}[]} lines */
 function tableOf(lines) {
-    const heads = ['second', 'model', 'tokens', 'E at its end', 'mean entropy, bits', 'stalls'];
+    const heads = ['second', 'model', 'tokens', 'E at its end', 'mean entropy, bits', 'stalls', 'r with another model'];
     const say = (/** @type {number} */ value) => (value === value ? value.toFixed(2) : 'not measured');
     return el('div', {class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'Energy'},
         el('table', {class: 'list'}, el('caption', {class: 'quiet'}, 'The last minute, one row a second in which tokens came'),
             el('thead', {}, el('tr', {}, ...heads.map((head, at) => el('th', {scope: 'col', class: at > 1 ? 'right' : ''}, head)))),
             el('tbody', {}, ...lines.map((line) => el('tr', {}, el('th', {scope: 'row'}, clock(line.time_us)), el('td', {}, line.model),
-                ...[String(line.tokens), say(line.energy), say(line.bits), line.stalls ? String(line.stalls) : NONE].map((one) => el('td', {class: 'right'}, one)))))));
+                ...[String(line.tokens), say(line.energy), say(line.bits), line.stalls ? String(line.stalls) : NONE, line.r === line.r ? signed(line.r) : NONE].map((one) => el('td', {class: 'right'}, one)))))));
 }

@@ -36,28 +36,15 @@ export function drawWords(painter, lane, now_us, box) {
     pen.fillText(measured ? '6 bits' : 'entropy not measured', box.left + 6, measured ? box.top + 8 : box.middle - 16);
 }
 
-/** How two lanes went together over these ten seconds: joined to both, in its middle. It has no motion of its own. @param {Painter} painter @param {Box} one @param {Box} other @param {number} r */
-export function drawRipple(painter, one, other, r) {
-    const {pen, ink} = painter, x = (one.left + one.right) / 2, y = (one.middle + other.middle) / 2;
-    pen.strokeStyle = pen.fillStyle = r > 0 ? ink.inStep : ink.opposed;
-    pen.lineWidth = 1;
-    pen.beginPath();
-    pen.moveTo(x, one.middle + 8);
-    pen.lineTo(x, y - 14);
-    pen.moveTo(x, y + 14);
-    pen.lineTo(x, other.middle - 8);
-    pen.stroke();
-    for (const reach of [9, 13]) {
-        pen.beginPath();
-        if (r > 0) pen.arc(x, y, reach, 0, 2 * Math.PI);
-        else pen.rect(x - reach, y - reach, 2 * reach, 2 * reach);
-        pen.stroke();
-    }
-    pen.beginPath();
-    if (r > 0) pen.arc(x, y, 4.5, 0, 2 * Math.PI);
-    else pen.rect(x - 4.5, y - 4.5, 9, 9);
-    pen.fill();
-    painter.label(`${r > 0 ? 'in step' : 'opposed'}, r ${r.toFixed(2).replace('-', '−')}`, x - 62, y + 4, r > 0 ? ink.inStep : ink.opposedText);
+/** px right of the bars, for their numbers. */
+const BAR_WORDS_PX = 200;
+/** tok/s of a full bar. */
+export const BAR_TPS = 40;
+
+/** The two bars of a lane: rate over E. @param {Box} box */
+export function bars(box) {
+    const width = Math.max(40, box.right - box.left - BAR_WORDS_PX), left = box.left + 8;
+    return {left, width, rate_y: box.middle - 10, energy_y: box.middle + 10};
 }
 
 /**
@@ -68,17 +55,17 @@ export function drawRipple(painter, one, other, r) {
 export function drawStill(painter, all) {
     const {pen, ink} = painter;
     all.forEach(({box, tps, energy, state}, at) => {
-        const most = Math.max(40, box.right - box.left - 200), left = box.left + 8;
+        const {left, width, rate_y, energy_y} = bars(box);
         const bar = (/** @type {number} */ y, /** @type {number} */ share, /** @type {string} */ words) => {
             pen.fillStyle = ink.grid;
-            pen.fillRect(left, y - 4, most, 8);
+            pen.fillRect(left, y - 4, width, 8);
             pen.fillStyle = ink.streams[at % ink.streams.length];
-            if (share === share) pen.fillRect(left, y - 4, most * Math.min(share, 1), 8);
+            if (share === share) pen.fillRect(left, y - 4, width * Math.min(share, 1), 8);
             pen.textAlign = 'left';
             pen.fillStyle = ink.text;
-            pen.fillText(words, left + most + 12, y + 4);
+            pen.fillText(words, left + width + 12, y + 4);
         };
-        bar(box.middle - 10, tps / 40, tps === tps ? `${tps.toFixed(1)} tok/s, of 40` : `– tok/s, ${state}`);
-        bar(box.middle + 10, energy, energy === energy ? `E ${energy.toFixed(2)}, of 1` : 'E not measured');
+        bar(rate_y, tps / BAR_TPS, tps === tps ? `${tps.toFixed(1)} tok/s, of ${BAR_TPS}` : `– tok/s, ${state}`);
+        bar(energy_y, energy, energy === energy ? `E ${energy.toFixed(2)}, of 1` : 'E not measured');
     });
 }

@@ -214,6 +214,12 @@ export class Painter {
         if (merged) this.label(`×${merged}`, this.width - 14, middle - 24, this.ink.lightning);
     }
 
+    /** Words so far before or after x. @param {string} text @param {number} x @param {number} apart @param {boolean} after @param {number} y @param {string} colour */
+    labelBeside(text, x, apart, after, y, colour) {
+        const away = apart + this.pen.measureText(text).width / 2;
+        this.label(text, after ? x + away : x - away, y, colour);
+    }
+
     /** @param {string} text @param {number} x @param {number} y @param {string} colour */
     label(text, x, y, colour) {
         const {pen} = this, half = pen.measureText(text).width / 2;

@@ -151,13 +151,18 @@ export function tokensPerDot(count, most, before) {
     return per;
 }
 
-/** E at a moment, held from its row; NaN where none is near. @param {Rows|null} rows @param {number} time_us */
-export function energyAt(rows, time_us) {
-    if (!rows) return NaN;
+/** The row that holds at a moment; −1 where none is near. @param {Rows|null} rows @param {number} time_us */
+function rowAt(rows, time_us) {
+    if (!rows) return -1;
     const row = upperBound(rows.times, rows.start, rows.end, time_us) - 1;
-    if (row < rows.start || time_us - rows.times[row] > 3 * rows.period_us) return NaN;
-    return rows.values[row];
+    return row < rows.start || time_us - rows.times[row] > 3 * rows.period_us ? -1 : row;
 }
+
+/** E at a moment, held from its row; NaN where none is near. @param {Rows|null} rows @param {number} time_us */
+export function energyAt(rows, time_us) { return rows?.values[rowAt(rows, time_us)] ?? NaN; }
+
+/** How old what holds at a moment is, ms; NaN where nothing does. @param {Rows|null} rows @param {number} time_us */
+export function ageAt(rows, time_us) { return (time_us - (rows?.times[rowAt(rows, time_us)] ?? NaN)) / 1000; }
 
 /**
  * Spans of time with their E, one a row; neighbours that no eye could tell apart are one, at their mean, so that the
@@ -225,19 +230,6 @@ export function steps(lane, now_us, box) {
         }
         return {bars, from: x(Math.max(begin_us, now_us - SPAN_US)), to: x(to_us), begin_us, to_us, over: charge.to_us === charge.to_us};
     });
-}
-
-/**
- * Which lanes go together: two that tell the same r (CONTRACTS §3) are a pair; NaN: none is told.
- * @param {number[]} told r of each lane @returns {{one: number, other: number, r: number}[]}
- */
-export function pairs(told) {
-    const found = [];
-    for (let one = 0; one < told.length; one++) {
-        const other = told.findIndex((r, at) => at > one && r === told[one]);
-        if (other > 0) found.push({one, other, r: told[one]});
-    }
-    return found;
 }
 
 /** Two of the words "end" closer than this lie on each other, px. */

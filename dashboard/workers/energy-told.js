@@ -17,7 +17,18 @@ export function fidelity(drawn_s, all, now_us) {
     return computed_s > LEAST_S ? drawn_s / computed_s : NaN;
 }
 
-/** @param {Lane} lane @param {number} middle px @param {number} now_us @returns {import('../types').LaneFigures} */
+/**
+ * Of each lane its strongest r with another and that one's name, '' where it is not told which; NaN: none.
+ * @param {Lane[]} lanes @param {import('./energy-ripples.js').Ripple[]} together
+ */
+export function company(lanes, together) {
+    return lanes.map((_, at) => {
+        const found = together.find(({one, other}) => one === at || other === at);
+        return {r: found?.r ?? NaN, r_with: found ? lanes[found.one === at ? found.other : found.one]?.model ?? '' : ''};
+    });
+}
+
+/** @param {Lane} lane @param {number} middle px @param {number} now_us @returns {Omit<import('../types').LaneFigures, 'r' | 'r_with'>} */
 export function laneFigures(lane, middle, now_us) {
     const state = lane.state(now_us), tps = lane.rateNow(now_us);
     return {

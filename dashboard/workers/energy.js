@@ -5,16 +5,18 @@
  */
 import {SlotCounter, quantile} from '../slots.js';
 import {Lane} from './energy-lane.js';
-import {drawRipple, drawStill} from './energy-notes.js';
+import {drawStill} from './energy-notes.js';
 import {DETAIL, Painter} from './energy-paint.js';
-import {SPAN_US, boxes, energyAt, inView, pairs, tokensPerDot, xOf} from './energy-shapes.js';
-import {evidenceAt} from './energy-evidence.js';
+import {SPAN_US, boxes, energyAt, inView, tokensPerDot} from './energy-shapes.js';
+import {evidenceFor} from './energy-evidence.js';
+import {drawRipple, ripples} from './energy-ripples.js';
 import {ModelRows} from './energy-rows.js';
 import {lastMinute} from './energy-table.js';
-import {fidelity, laneFigures} from './energy-told.js';
+import {company, fidelity, laneFigures} from './energy-told.js';
 
 /** @typedef {import('../types').LiveFrame} LiveFrame */
 /** @typedef {import('./energy-shapes.js').Rows} Rows */
+/** @typedef {import('./energy-evidence.js').Shown} Shown */
 
 const MOST_LANES = 4;
 /** A model that answered lately keeps its lane; one whose runtime has gone and never did has none. */
@@ -61,7 +63,6 @@ export class Energy {
         /** @type {number[]} */
         this.lags_ms = [];
         this.fidelity = NaN;
-        this.joined = false;
         this.leftOut = 0;
         this.resting = 0;
     }
@@ -171,6 +172,12 @@ export class Energy {
     /** @param {Lane} lane @param {string} metric @returns {Rows|null} */
     rows(lane, metric) { return this.told.rows(lane.model, metric); }
 
+    /** Lanes with their rows and places. @param {Lane[]} lanes @returns {Shown[]} */
+    placed(lanes) {
+        const areas = boxes(lanes.length, this.width, this.height);
+        return lanes.map((lane, at) => ({lane, rows: this.rows(lane, 'model.energy'), interference: this.rows(lane, 'model.interference'), box: areas[at]}));
+    }
+
     draw() {
         if (!this.asked && this.painter) this.asked = nextFrame(this.frame);
         if (!this.painter && !this.resting) this.resting = setTimeout(this.tellOnly, TELL_MS);
@@ -201,12 +208,12 @@ export class Energy {
         const moving = this.moving(lanes, now_us), telling = now_ms - this.told_ms >= TELL_MS || !moving;
         if (this.still && now_ms - this.drawn_ms < STILL_MS && this.drawn_ms) return this.rest(STILL_MS - (now_ms - this.drawn_ms));
         if (telling) for (const lane of lanes) this.measureBy(lane);
-        const areas = boxes(lanes.length, painter.width, painter.height);
-        const shown = lanes.map((lane, at) => ({lane, rows: this.rows(lane, 'model.energy'), box: areas[at]}));
+        const shown = this.placed(lanes);
         painter.begin();
         let drawn_s = NaN;
         if (this.still) drawStill(painter, shown.map(({lane, rows, box}) => ({box, tps: lane.rateNow(now_us), energy: energyAt(rows, now_us), state: lane.state(now_us)})));
         else drawn_s = this.drawMoving(painter, shown, now_us);
+        for (const ripple of ripples(shown, now_us)) drawRipple(painter, ripple, shown);
         this.drawn_ms = now_ms;
         for (const time_us of this.fresh_us) {
             const lag_ms = (this.clock_us() - time_us) / 1000;
@@ -224,17 +231,12 @@ export class Energy {
         else this.draw();
     };
 
-    /** @param {Painter} painter @param {{lane: Lane, rows: Rows|null, box: import('./energy-shapes.js').Box}[]} shown @param {number} now_us @returns {number} the energy that was drawn, s at full energy */
+    /** @param {Painter} painter @param {Shown[]} shown @param {number} now_us @returns {number} the energy that was drawn, s at full energy */
     drawMoving(painter, shown, now_us) {
         const tokens = shown.reduce((sum, {lane}) => sum + lane.end - lane.after(now_us - SPAN_US), 0);
         this.per_dot = painter.per_dot = tokensPerDot(tokens, painter.detail.dots, this.per_dot);
         painter.axis();
-        const drawn_s = painter.lanes(shown, now_us);
-        const told = shown.map(({lane}) => energyAt(this.rows(lane, 'model.interference'), now_us));
-        const joined = pairs(told);
-        for (const {one, other, r} of joined) drawRipple(painter, shown[one].box, shown[other].box, r);
-        this.joined = joined.length > 0;
-        return drawn_s;
+        return painter.lanes(shown, now_us);
     }
 
     /** What a frame cost, and the slots since the one before where both moved. @param {number} frame_ms @param {number} work_ms */
@@ -259,35 +261,29 @@ export class Energy {
     tell(now_ms) {
         this.told_ms = now_ms;
         const now_us = this.now_us, lanes = this.shown;
-        const areas = boxes(lanes.length, this.width, this.height);
+        const shown = this.placed(lanes), together = ripples(shown, now_us), beside = company(lanes, together);
         const others = [...this.lanes.values()].filter((lane) => !lanes.includes(lane) && this.here(lane, now_us));
         this.post({
             type: 'energy', now_us, left_out: this.leftOut, fidelity: this.fidelity,
             more: others.length, more_busy: others.filter((lane) => lane.state(now_us) !== 'quiet').length,
-            lag_ms: quantile(this.lags_ms, 0.95), still: this.still, level: this.level, per_dot: this.per_dot, joined: this.joined,
+            lag_ms: quantile(this.lags_ms, 0.95), still: this.still, level: this.level, per_dot: this.per_dot, joined: together.length > 0,
             work_p95_ms: quantile(this.work_ms, 0.95), slots: this.fresh_slots, dropped: this.fresh_dropped,
-            lanes: lanes.map((lane, at) => laneFigures(lane, areas[at].middle, now_us)),
+            lanes: shown.map(({lane, box}, at) => ({...laneFigures(lane, box.middle, now_us), ...beside[at]})),
         });
         this.lags_ms = [];
         this.work_ms = [];
         this.fresh_slots = this.fresh_dropped = 0;
     }
 
-    /** What stands at a point of the canvas; `lane` and no x: its newest token. @param {{x?: number, y?: number, lane?: number}} asked */
-    evidence({x, y, lane: wanted}) {
-        const now_us = this.now_us, lanes = this.shown, areas = boxes(lanes.length, this.width, this.height);
-        const at = wanted ?? areas.findIndex(({bottom}) => (y ?? 0) <= bottom);
-        const lane = lanes[at];
-        if (!lane) return;
-        const box = areas[at];
-        const time_us = x === undefined ? lane.last_us : now_us - SPAN_US * (box.right - x) / (box.right - box.left);
-        const rows = this.rows(lane, 'model.energy');
-        const found = evidenceAt(lane, rows, time_us, now_us, x === undefined ? NaN : y ?? NaN, box);
-        this.post({type: 'energy-evidence', lane: at, x: found.time_us === found.time_us ? xOf(box, now_us)(found.time_us) : x ?? box.right, y: found.dot_y === found.dot_y ? found.dot_y : box.middle, ...found});
+    /** @param {import('./energy-evidence.js').Asked} asked */
+    evidence(asked) {
+        const now_us = this.now_us, shown = this.placed(this.shown);
+        const found = evidenceFor(asked, shown, ripples(shown, now_us), now_us, this.still);
+        if (found) this.post({type: 'energy-evidence', ...found});
     }
 
     /** The last minute as a table: a row a second and lane. */
     table() {
-        this.post({type: 'energy-table', lines: lastMinute([...this.lanes.values()], this.now_us, (lane) => this.rows(lane, 'model.energy'))});
+        this.post({type: 'energy-table', lines: lastMinute([...this.lanes.values()], this.now_us, (lane, metric) => this.rows(lane, metric))});
     }
 }

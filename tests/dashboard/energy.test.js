@@ -2,11 +2,13 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {Phase} from '../../dashboard/gen/live.js';
-import {evidenceAt} from '../../dashboard/workers/energy-evidence.js';
+import {evidenceAt, evidenceFor} from '../../dashboard/workers/energy-evidence.js';
 import {CORE_PX_A_TOKEN, pulses} from '../../dashboard/workers/energy-core.js';
 import {Lane} from '../../dashboard/workers/energy-lane.js';
-import {fidelity} from '../../dashboard/workers/energy-told.js';
-import {MOST_SPARK_PX, SPARK_FILL, boxes, dotHeight, dots, ends, energyTold, gapsOf, glow, inView, pairs, ribbonWidth, ribbons, sparkShare, steps, strokeWidth, strokes, tokensPerDot} from '../../dashboard/workers/energy-shapes.js';
+import {pairs, ripples} from '../../dashboard/workers/energy-ripples.js';
+import {lastMinute} from '../../dashboard/workers/energy-table.js';
+import {company, fidelity} from '../../dashboard/workers/energy-told.js';
+import {MOST_SPARK_PX, SPARK_FILL, boxes, dotHeight, dots, ends, energyTold, gapsOf, glow, inView, ribbonWidth, ribbons, sparkShare, steps, strokeWidth, strokes, tokensPerDot} from '../../dashboard/workers/energy-shapes.js';
 
 const START_US = 1.7e15;
 const at = (/** @type {number} */ s) => START_US + Math.round(s * 1e6);
@@ -187,10 +189,11 @@ test('lanes share the height and do not overlap', () => {
     four.forEach((box, i) => { if (i) assert.ok(box.top >= four[i - 1].bottom); });
 });
 
-test('two lanes that tell the same r are a pair; what is not told joins nobody', () => {
+test('two lanes that tell the same r are a pair; another r stands alone, and what is not told joins nobody', () => {
     assert.deepEqual(pairs([0.8, NaN, 0.8]), [{one: 0, other: 2, r: 0.8}]);
     assert.deepEqual(pairs([NaN, NaN]), []);
-    assert.deepEqual(pairs([-0.75, 0.9, 0.9]), [{one: 1, other: 2, r: 0.9}]);
+    assert.deepEqual(pairs([-0.75, 0.9, 0.9]), [{one: 0, other: -1, r: -0.75}, {one: 1, other: 2, r: 0.9}]);
+    assert.deepEqual(pairs([0.95, 0.95, 0.8]), [{one: 0, other: 1, r: 0.95}, {one: 2, other: -1, r: 0.8}]);
 });
 
 test('the light moves by the measured rate, a token by token, and stands without them', () => {
@@ -271,4 +274,60 @@ test('energy that no lane draws counts as computed; without energy there is no f
     assert.equal(fidelity(drawn_s(2), all, now_us), 0.5);
     assert.ok(Number.isNaN(fidelity(0, [null, ...all], at(60))));
     assert.ok(Number.isNaN(fidelity(NaN, all, now_us)), 'bars in place of motion');
+});
+
+/** Lanes a, b, c … that stream until second 3, each with the r that it tells and E of 0.5. @param {number[]} told */
+const beside = (...told) => {
+    const areas = boxes(told.length, 1000, 264);
+    const rows = (/** @type {number} */ value) => ({times: Float64Array.of(at(2.9), at(3)), values: Float64Array.of(value, value), start: 0, end: 2, period_us: 100_000});
+    return told.map((r, n) => {
+        const made = lane(burst(steady(18, 0, 3.02), {certainty: steady(18, 0, 3.02).map(() => 0.7)}));
+        made.model = 'abcd'[n];
+        return {lane: made, rows: rows(0.5), interference: rows(r), box: areas[n]};
+    });
+};
+
+test('a ripple tells its r, both models and its age; one whose other is not told says so', () => {
+    const shown = beside(0.95, 0.95, -0.8), together = ripples(shown, at(3.05));
+    const [pair, alone] = together.map(({x, y}) => evidenceFor({x: x + 5, y: y - 5}, shown, together, at(3.05), false));
+    assert.deepEqual({...pair, x: 0, y: 0}, {kind: 'ripple', model: 'a', other: 'b', r: 0.95, age_ms: 50, x: 0, y: 0});
+    assert.equal(alone?.model + alone?.other, 'c');
+    assert.ok(together[1].y < shown[2].box.middle && together[1].y > shown[2].box.top, 'in its own lane');
+    assert.ok(together[1].x - together[0].x > 26 && together[1].after && !together[0].after, 'and beside the other, words and all');
+    assert.equal(evidenceFor({x: together[0].x, y: together[0].y}, shown, ripples(shown, at(4)), at(4), false)?.kind, 'nothing', 'nobody tells r any more');
+    const still = evidenceFor({x: pair?.x, y: pair?.y}, shown, together, at(3.05), true);
+    assert.equal(still?.kind, 'ripple', 'it stands there where nothing moves, too');
+    assert.deepEqual(company(shown.map((one) => one.lane), together), [{r: 0.95, r_with: 'b'}, {r: 0.95, r_with: 'a'}, {r: -0.8, r_with: ''}]);
+    assert.deepEqual(company([shown[0].lane], []), [{r: NaN, r_with: ''}]);
+});
+
+test('bars tell the rate and the E of now, wherever they are pointed at', () => {
+    const shown = beside(NaN, NaN), {middle} = shown[1].box, told = (/** @type {number} */ x, /** @type {number} */ y, s = 3.05) => evidenceFor({x, y}, shown, [], at(s), true);
+    for (const x of [20, 300, 900]) {
+        const rate = told(x, middle - 10), energy = told(x, middle + 10);
+        assert.deepEqual([rate?.kind, rate?.model, rate?.tps, Math.round(rate?.age_ms)], ['rate', 'b', 17, 106]);
+        assert.deepEqual([energy?.kind, energy?.model, energy?.energy, energy?.age_ms], ['energy', 'b', 0.5, 50]);
+    }
+    assert.ok(Number.isNaN(told(20, middle + 10, 5)?.energy), 'absent once its row is old');
+    assert.equal(evidenceFor({lane: 0}, shown, [], at(3.05), true)?.certainty, 0.7, 'a lane itself tells its newest token');
+});
+
+test('a stall, a wait and an empty place say how long ago; what goes on has no age', () => {
+    const made = lane(burst([], {phase: Phase.PHASE_SENT, sent_us: at(0), now: at(0)}), burst([1, 1.1, 1.2, 2, 2.1]), burst([], {phase: Phase.PHASE_ENDED, now: at(2.1)}));
+    const told = (/** @type {number} */ s, /** @type {number} */ now) => { const {kind, age_ms} = evidenceAt(made, null, at(s), at(now), 60, BOX); return [kind, Math.round(age_ms)]; };
+    assert.deepEqual([told(0.5, 4), told(1.6, 4), told(1.1, 4), told(3.5, 4)], [['charging', 3000], ['stall', 2000], ['token', 2900], ['nothing', 500]]);
+    const open = lane(burst([0, 0.1]));
+    assert.deepEqual([evidenceAt(open, null, at(0.5), at(1), 60, BOX)].map(({kind, age_ms}) => [kind, age_ms]), [['stall', 0]]);
+});
+
+test('a burst tells its rate and limit', () => {
+    const shown = beside(NaN);
+    const told = evidenceFor({lane: 0, burst: true}, shown, [], at(3.05), false);
+    assert.deepEqual([told?.kind, told?.tps, told?.burst_tps], ['burst', 17, 12]);
+});
+
+test('the table has the r of each second', () => {
+    const [{lane: made, interference, rows}] = beside(-0.8), lines = lastMinute([made], at(3.05), (_, metric) => (metric === 'model.energy' ? rows : interference));
+    assert.equal(lines[0].r, -0.8);
+    assert.ok(Number.isNaN(lines[1].r));
 });

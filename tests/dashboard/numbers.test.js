@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {Facts} from '../../dashboard/facts.js';
 import {contextSize} from '../../dashboard/format.js';
-import {evidenceWords, laneWords} from '../../dashboard/panels/energy-words.js';
+import {evidenceWords, laneSentence, laneWords} from '../../dashboard/panels/energy-words.js';
 import {contextCell, firstTokenCell, lastUsed, rateCell, servingWords, vramCell} from '../../dashboard/panels/model-numbers.js';
 import {heldKeys} from '../../dashboard/panels/vram-words.js';
 
@@ -76,13 +76,38 @@ test('queue, batch and cache are told as far as they are measured, and no farthe
 
 test('evidence says by which profile a stall, a burst and E are told', () => {
     const found = {
-        model: 'm', age_ms: 40, bits: NaN, energy: 0.7, stall_ms: NaN, waiting_ms: NaN, time_us: 1, certainty: NaN, gap_ms: 50,
+        kind: 'token', model: 'm', age_ms: 40, bits: NaN, energy: 0.7, stall_ms: NaN, waiting_ms: NaN, time_us: 1, certainty: NaN, gap_ms: 50,
         tps: 18, burst_tps: 12, stall_limit_ms: 350,
     };
     const said = (/** @type {object} */ more = {}) => plain(evidenceWords({...found, ...more}, 'profile studio').rest.join('; '));
     assert.match(said(), /E 0\.70 by profile studio; 18 tok\/s, a burst: more than 12/);
     assert.match(said({tps: 9}), /no burst: not more than 12/);
-    assert.match(said({stall_ms: 620}), /longer than 350 ms, the limit of profile studio/);
+    assert.match(said({kind: 'stall', stall_ms: 620}), /longer than 350 ms, the limit of profile studio/);
+    assert.match(said({kind: 'burst'}), /a burst: more than 12, 0\.6 of what profile studio takes for the most/);
+});
+
+test('evidence of every mark names its value, its unit, its age and its metric', () => {
+    const said = (/** @type {object} */ found) => { const {title, metric} = evidenceWords({model: 'm', age_ms: 40, ...found}, 'profile studio'); return `${plain(title)} | ${metric}`; };
+    assert.equal(said({kind: 'ripple', other: 'n', r: -0.784}), 'opposed to n, r −0.78, 40 ms old | model.interference [model:m] [model:n]');
+    assert.equal(said({kind: 'ripple', other: '', r: 0.8}), 'in step with another model, r 0.80, 40 ms old | model.interference [model:m]');
+    assert.equal(said({kind: 'rate', tps: 18.4, state: 'flowing', last_tps: 18.4}), '18.4 tok/s, 40 ms old | model.tps [model:m]');
+    assert.equal(said({kind: 'rate', tps: NaN, state: 'quiet', last_tps: 24.1}), 'no rate now: quiet; last 24.1 tok/s, 40 ms ago | model.tps [model:m]');
+    assert.equal(said({kind: 'rate', tps: NaN, state: 'charging', last_tps: NaN, age_ms: NaN}), 'no rate now: charging | model.tps [model:m]');
+    assert.equal(said({kind: 'energy', energy: 0.7}), 'E 0.70, 40 ms old | model.energy [model:m]');
+    assert.equal(said({kind: 'energy', energy: NaN, age_ms: NaN}), 'E not measured now | model.energy [model:m]');
+    assert.equal(said({kind: 'stall', stall_ms: 620, stall_limit_ms: 350}), 'stall 620 ms, 40 ms ago | model.token_interval_ms [model:m]');
+    assert.equal(said({kind: 'stall', stall_ms: 620, stall_limit_ms: 350, age_ms: 0}), 'stall 620 ms, goes on | model.token_interval_ms [model:m]');
+    assert.equal(said({kind: 'charging', waiting_ms: 1100}), 'charging 1.1 s, 40 ms ago | model.ttft_ms [model:m]');
+    assert.equal(said({kind: 'nothing'}), 'no token here, 40 ms ago | model.energy [model:m]');
+});
+
+test('the alternative text of a lane names who it goes together with', () => {
+    const facts = /** @type {any} */ ({of: () => ''}), requests = /** @type {any} */ ({of: () => []});
+    const context = /** @type {any} */ ({bridge: {latest: {one: told({'model.energy': 0.72}), keys: []}}, facts, requests});
+    const lane = {model: 'm', state: 'flowing', tps: 18, per_spark: 1, waiting_ms: NaN, stalled_ms: NaN};
+    assert.equal(laneSentence(/** @type {any} */ ({...lane, r: -0.784, r_with: 'n'}), context), 'm: flowing, 18 tokens a second, energy 0.72, opposed to n, r −0.78.');
+    assert.equal(laneSentence(/** @type {any} */ ({...lane, r: NaN, r_with: ''}), context), 'm: flowing, 18 tokens a second, energy 0.72.');
+    assert.equal(laneSentence(/** @type {any} */ ({...lane, r: NaN, bursts: true, burst_tps: 12}), context), 'm: flowing, 18 tokens a second, a burst: more than 12, energy 0.72.');
 });
 
 test('video memory is told by who holds it, and what no model holds', () => {

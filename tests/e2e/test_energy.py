@@ -106,18 +106,23 @@ def test_a_request_is_listed_explained_and_shaded(open_page: Open, stack: Stack)
     expect(page.locator("#panel-requests .shaded")).to_be_visible()
 
 
+def comes_to_rest(page: Page) -> None:
+    """Waits for two equal pictures, a second apart: the band moves until its last glow has left it."""
+    last = [picture(page)]
+
+    def stands() -> bool:
+        page.wait_for_timeout(1000)
+        before, last[0] = last[0], picture(page)
+        return before == last[0]
+
+    wait_until(stands, 60, "the band to come to rest")
+
+
 def test_without_tokens_not_a_pixel_moves(open_page: Open, stack: Stack) -> None:
     page = open_page()
     with generation(stack, "e2e-still"):
         wait_until(lambda: streams(page, "e2e-still"), 30, "the lane of a model that answers")
-    last = [picture(page)]
-
-    def stands() -> bool:
-        before, last[0] = last[0], picture(page)
-        page.wait_for_timeout(700)
-        return before == last[0]
-
-    wait_until(stands, 40, "the band to come to rest once its tokens have left it")
+    comes_to_rest(page)
     seen = {picture(page)}
     for _ in range(5):
         page.wait_for_timeout(200)
@@ -262,14 +267,7 @@ def test_a_band_at_rest_shows_nothing_and_reports_no_fidelity(open_page: Open, s
     with generation(stack, "e2e-rest", topk=True):
         wait_until(lambda: streams(page, "e2e-rest"), 30, "the lane of a model that answers")
         wait_until(lambda: own_figures(stack, "ui.energy_fidelity", since_us) != [], 30, "a fidelity while it draws")
-    last = [picture(page)]
-
-    def stands() -> bool:
-        page.wait_for_timeout(1000)
-        before, last[0] = last[0], picture(page)
-        return before == last[0]
-
-    wait_until(stands, 60, "the band to come to rest")
+    comes_to_rest(page)
     assert page.evaluate(_LEFT_EDGE) == 1, "a glow stands that belongs to no present signal"
     rested_us = int(time.time() * 1e6)
     wait_until(lambda: len(own_figures(stack, "ui.fps", rested_us)) >= 3, 30, "three seconds of frames")

@@ -82,17 +82,19 @@ def test_numbers_of_models_lie_beside_one_another_at_every_width(open_page: Open
             assert page.evaluate(CUT) == [], f"at {width} px"
 
 
-# Items of the legend, with those of a pair that goes together, that are cut by it or its panel, or lie on the band.
+# Badges that reach under the band; items of the legend, with those of a pair, that are cut, or lie on the band.
 _LEGEND_CUT = """() => {
     const legend = document.querySelector('.energy-legend');
     for (const kind of ['in-step', 'opposed']) legend.querySelector(`.${kind}`).closest('li').hidden = false;
     const [within, panel, band] = ['.energy-legend', '#panel-energy', '#panel-energy .band']
         .map((selector) => document.querySelector(selector).getBoundingClientRect());
-    return [...legend.querySelectorAll('li:not([hidden])')].filter((item) => {
+    const under = [...document.querySelectorAll('.lane-badge:not([hidden])')].filter((badge) =>
+        badge.getBoundingClientRect().right > band.left);
+    return [...under, ...[...legend.querySelectorAll('li:not([hidden])')].filter((item) => {
         const {left, right, top, bottom, width} = item.getBoundingClientRect();
         return !width || left < panel.left || right > panel.right || top < within.top - 1 || bottom > within.bottom + 1
             || top < panel.top || bottom > panel.bottom || (bottom > band.top + 1 && top < band.bottom - 1);
-    }).map((item) => item.textContent);
+    })].map((item) => item.textContent);
 }"""
 
 
@@ -105,6 +107,7 @@ def test_the_legend_stands_whole_at_every_width(open_page: Open, stack: Stack) -
             running.enter_context(generation(stack, f"e2e-legend-{at}", tokens_a_second=30, topk=True))
         expect(page.locator("#panel-energy .more-lanes")).to_contain_text("more")
         expect(legend.locator(".detail")).to_contain_text("detail T1")
+        expect(page.locator("#panel-energy .lane-badge:visible").first).to_be_visible()
         for width in (1600, 1440, 1200, 1199, 800, 641, 640, 390):
             page.set_viewport_size({"width": width, "height": 900})
             expect(legend).to_contain_text(re.compile(r"(1 dot = \d+ tokens|a token), height: entropy"))
