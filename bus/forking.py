@@ -154,6 +154,7 @@ def _end(code: int) -> int:
 
 def _forget_signals() -> None:
     """The handlers of supervisord go, as exec would take them; what is ignored stays ignored."""
+    signal.set_wakeup_fd(-1)  # a descriptor of that number will soon be another's
     for number in signal.valid_signals():
         if callable(signal.getsignal(number)):
             signal.signal(number, signal.SIG_DFL)

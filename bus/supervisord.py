@@ -15,13 +15,23 @@ from supervisor import process, supervisord
 from supervisor.options import ServerOptions, decode_wait_status
 
 from bus.forking import Preloaded, fork
+from bus.prompt_poller import PromptPoller
 from bus.supervision import SUPERVISORD_PID
 
 _preloaded: Preloaded | None = None  # once for all, also where supervisord reads its configuration again
 
 
 class ForkingOptions(ServerOptions):  # type: ignore[misc]
-    """Runs our services in the fork that supervisord has made anyway; execs all else."""
+    """Runs our services in the fork that supervisord has made anyway; execs all else. A child's end is seen at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.poller: PromptPoller = PromptPoller(self)  # the one before is garbage: it watches nothing yet
+
+    def waitpid(self) -> tuple[int | None, int | None]:
+        pid, status = super().waitpid()
+        self.poller.again |= bool(pid)
+        return pid, status
 
     def realize(self, *args: Any, **named: Any) -> None:
         global _preloaded
