@@ -44,8 +44,8 @@ function connection({bridge, state}) {
             const seen = link.last_seen_us > 0 ? `last seen ${clock(link.last_seen_us)}` : 'not connected';
             text(said, `${seen}${reason ? `: ${reason}` : ''}${link.state === 'refused' ? '' : ', trying again'}`);
         }
-        const offset = figures.clock_offset_us / 1000;
-        text(skew, Math.abs(offset) >= SKEW_MS ? `clock ${offset < 0 ? '−' : '+'}${millis(Math.abs(offset))}` : '');
+        const ahead = -figures.clock_offset_us / 1000;
+        text(skew, Math.abs(ahead) >= SKEW_MS ? `clock ${ahead < 0 ? '−' : '+'}${millis(Math.abs(ahead))}` : '');
         skew.title = 'This browser\'s clock against the monitor\'s; every time on the page is the monitor\'s.';
     };
     bridge.on('link', draw);
