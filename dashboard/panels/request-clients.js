@@ -1,6 +1,6 @@
 /** Who asked, where the person agreed to record it: requests, tokens, time, joules and money by client. */
 import {attribute, el, hide, rows, text} from '../dom.js';
-import {NONE, clock, grouped, short, span} from '../format.js';
+import {NONE, grouped, moment, short, span} from '../format.js';
 import {moneyOf, termsOf} from './request-terms.js';
 
 /** @typedef {{client: string, name: string, requests: number, prompt_tokens: number|null, output_tokens: number|null, e2e_ms: number|null, joules: number|null, with_joules: number, newest_us: number}} Total */
@@ -14,13 +14,13 @@ const AGAIN_MS = 2000;
 /** @param {number|null|undefined} value @param {(value: number) => string} say */
 const figure = (value, say) => (value === null || value === undefined ? NONE : say(Number(value)));
 
-/** Cells of one client. Joules of a part of its requests are said to be so. @param {Total} total @param {import('./request-terms.js').Terms} terms */
-export function clientCells(total, terms) {
+/** Cells of one client. Joules of a part of its requests are said to be so. @param {Total} total @param {import('./request-terms.js').Terms} terms @param {number} now_us */
+export function clientCells(total, terms, now_us) {
     const part = total.with_joules < total.requests ? ` (of ${grouped(total.with_joules)})` : '';
     return [
         total.name || total.client, grouped(total.requests), figure(total.prompt_tokens, grouped), figure(total.output_tokens, grouped),
         figure(total.e2e_ms, (ms) => span(ms / 1000)), figure(total.joules, (joules) => short(joules) + part),
-        figure(total.joules, (joules) => moneyOf(joules, terms) || NONE), clock(total.newest_us),
+        figure(total.joules, (joules) => moneyOf(joules, terms) || NONE), moment(total.newest_us, now_us),
     ];
 }
 
@@ -40,7 +40,7 @@ export function clientsPart({api, bridge, requests}) {
         const found = answer.clients ?? [];
         const terms = termsOf(answer.terms), priced = terms.per_kwh > 0;
         rows(body, found.slice(0, MOST), () => el('tr', {}, ...HEADS.map((_, at) => el('td', {class: at > 0 && at < 7 ? 'right' : null}))), (tr, total) => {
-            clientCells(total, terms).forEach((cell, at) => text(tr.children[at], cell));
+            clientCells(total, terms, bridge.now_us()).forEach((cell, at) => text(tr.children[at], cell));
             attribute(tr.children[0], 'title', total.client);
             hide(/** @type {HTMLElement} */ (tr.children[6]), !priced);
         });

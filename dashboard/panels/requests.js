@@ -1,6 +1,6 @@
 /** Requests to models: newest on top or in the order of a column, their phases to one scale; the chosen one is shaded in every chart and explained below. */
 import {attribute, el, hide, rows, text} from '../dom.js';
-import {NONE, clock, grouped, short} from '../format.js';
+import {NONE, clock, grouped, moment, short} from '../format.js';
 import {PAGE} from '../request-list.js';
 import {modelHeard} from './energy.js';
 import {costWords, goodputWords, overTarget} from './request-terms.js';
@@ -62,7 +62,7 @@ export default {
             text(rest, `${list.goesOn ? '' : 'the first '}${grouped(shown.length)} of ${grouped(requests.total)}${list.goesOn ? '' : '; `wfmon requests --sort` lists all'}`);
             attribute(scroll, 'aria-label', `Requests, ${orderWords(list.order)}`);
             heads.forEach((cell, at) => fillHead(cell, HEADS[at], list.order));
-            const all = [...running.map((one) => liveRow(one, now_us)), ...shown.map((record) => endedRow(record, requests))];
+            const all = [...running.map((one) => liveRow(one, now_us)), ...shown.map((record) => endedRow(record, requests, now_us))];
             rows(body, all, () => newRow(requests), (tr, one) => fill(tr, one, full_ms, one.id === requests.chosen));
         };
         /** Of those under way only: the others stand as they are. */
@@ -98,13 +98,13 @@ export default {
 
 /** @typedef {{id: string, ended: boolean, cells: string[], phases: import('./request-why.js').Phase[], worst: string, over: {ttft: boolean, tpot: boolean}, outcome: string, failed: boolean}} Row */
 
-/** @param {RequestRecord} record @param {import('../requests.js').Requests} requests @returns {Row} */
-function endedRow(record, requests) {
+/** @param {RequestRecord} record @param {import('../requests.js').Requests} requests @param {number} now_us @returns {Row} */
+function endedRow(record, requests, now_us) {
     const failed = Boolean(record.error) || record.finish_reason === 'error', over = overTarget(record, requests.terms);
     return {
         id: record.id, ended: true, failed, over, phases: phasesOf(record), worst: requests.chosen === record.id ? worstOf(record, requests.of(record.model)) : '',
         cells: [
-            `${clock(record.start_us)}.${Math.floor((record.start_us / 1e5) % 10)}`, record.model, figure(record.ttft_ms, seconds) + mark(over.ttft), figure(record.prompt_tokens, grouped),
+            `${moment(record.start_us, now_us)}.${Math.floor((record.start_us / 1e5) % 10)}`, record.model, figure(record.ttft_ms, seconds) + mark(over.ttft), figure(record.prompt_tokens, grouped),
             figure(record.output_tokens, grouped), figure(rateOf(record), (one) => one.toFixed(1)) + mark(over.tpot), figure(record.joules, short),
         ],
         outcome: failed && record.error ? `error: ${record.error}` : ENDS[record.finish_reason] ?? record.finish_reason,
