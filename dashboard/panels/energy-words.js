@@ -88,6 +88,10 @@ export function evidenceWords(found, profile) {
         case 'energy': return {
             title: found.energy >= 0 ? `${energy}, ${millis(found.age_ms)} old` : 'E not measured now', rest: [`by ${profile}; the bar is full at 1`], metric: of('model.energy'),
         };
+        case 'strip': return {
+            title: found.energy >= 0 ? `${found.model}: ${energy}, ${millis(found.age_ms)} old` : `${found.model}: E not measured here`,
+            rest: [`by ${profile}, as bright as in a lane; the busiest four have one`], metric: of('model.energy'),
+        };
         case 'stall': return {
             title: `stall ${millis(found.stall_ms)}, ${since(found.age_ms)}`, rest: [`no token for longer than ${millis(found.stall_limit_ms)}, the limit of ${profile}`, energy], metric: of('model.token_interval_ms'),
         };

@@ -22,8 +22,8 @@ const ANNOUNCE_MS = 3000, ANNOUNCE_E = 0.2;
 /** @param {number} per tokens a dot stands for */
 function dotWords(per) { return per > 1 ? `1 dot = ${per} tokens, height: entropy` : 'dot: a token, height: entropy'; }
 
-/** How much of all models' energy the lanes show; '' while they show none. @param {number} fidelity */
-function shareWords(fidelity) { return fidelity === fidelity ? `${(100 * fidelity).toFixed(0)} % of all drawn` : ''; }
+/** How much of all models' energy is drawn, where that is not all; '' while none is. @param {number} fidelity */
+function shareWords(fidelity) { return fidelity < 0.95 ? `${(100 * fidelity).toFixed(0)} % of all drawn` : ''; }
 
 function readInk() {
     const style = getComputedStyle(document.documentElement);

@@ -121,6 +121,23 @@ export class Painter {
         return drawn;
     }
 
+    /**
+     * The glow of a model without a lane: flat, as bright as in a lane.
+     * @param {{x: number, width: number, energy: number}[]} cells @param {Box} box @param {number} top @param {number} high px @param {number} at which of them
+     */
+    strip(cells, box, top, high, at) {
+        const {pen, ink} = this, scale = (box.right - box.left) / SPAN_US * 1e6;
+        let drawn = 0;
+        pen.fillStyle = ink.streams[at % ink.streams.length];
+        for (const {x, width, energy} of cells) {
+            pen.globalAlpha = GLOW_MOST * energy;
+            pen.fillRect(x, top, width, high);
+            drawn += (pen.globalAlpha / GLOW_MOST) * (width / scale);
+        }
+        pen.globalAlpha = 1;
+        return drawn;
+    }
+
     /** @param {{x: number, half: number}[]} points @param {number} middle @param {string} colour @param {boolean} hollow */
     ribbon(points, middle, colour, hollow) {
         const {pen} = this;

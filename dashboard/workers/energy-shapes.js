@@ -190,7 +190,7 @@ export function glow(rows, now_us, box, step = LEAST_GLOW) {
 }
 
 /** Whether a glow is in view. @param {Rows|null} rows @param {number} now_us */
-function glows(rows, now_us) {
+export function glows(rows, now_us) {
     if (!rows) return false;
     const {times, values, start, end, period_us} = rows;
     let next_us = Infinity;

@@ -7,10 +7,11 @@ import {SlotCounter, quantile} from '../slots.js';
 import {Lane} from './energy-lane.js';
 import {drawStill} from './energy-notes.js';
 import {DETAIL, Painter} from './energy-paint.js';
-import {SPAN_US, boxes, energyAt, inView, tokensPerDot} from './energy-shapes.js';
+import {SPAN_US, boxes, energyAt, glows, inView, tokensPerDot} from './energy-shapes.js';
 import {evidenceFor} from './energy-evidence.js';
 import {drawRipple, ripples} from './energy-ripples.js';
 import {ModelRows} from './energy-rows.js';
+import {drawStrips, stripEvidence, stripsHeight} from './energy-strips.js';
 import {lastMinute} from './energy-table.js';
 import {company, fidelity, laneFigures} from './energy-told.js';
 
@@ -153,14 +154,14 @@ export class Energy {
         return lane;
     }
 
-    /** The busiest, in the order in which they were first heard of. */
-    get shown() {
+    /** The busiest, in the order in which they were first heard of, and those that have no lane. */
+    get parted() {
         const now_us = this.now_us;
         const all = [...this.lanes.values()].filter((lane) => this.here(lane, now_us));
-        if (all.length <= MOST_LANES) return all;
+        if (all.length <= MOST_LANES) return {lanes: all, others: []};
         const busy = (/** @type {Lane} */ lane) => lane.end - lane.after(now_us - SPAN_US) + (lane.waiting ? 1 : 0);
         const best = new Set([...all].sort((a, b) => busy(b) - busy(a)).slice(0, MOST_LANES));
-        return all.filter((lane) => best.has(lane));
+        return {lanes: all.filter((lane) => best.has(lane)), others: all.filter((lane) => !best.has(lane))};
     }
 
     /** Its tokens were seen a while ago at most, or its runtime still tells of it. @param {Lane} lane @param {number} now_us */
@@ -172,10 +173,12 @@ export class Energy {
     /** @param {Lane} lane @param {string} metric @returns {Rows|null} */
     rows(lane, metric) { return this.told.rows(lane.model, metric); }
 
-    /** Lanes with their rows and places. @param {Lane[]} lanes @returns {Shown[]} */
-    placed(lanes) {
-        const areas = boxes(lanes.length, this.width, this.height);
-        return lanes.map((lane, at) => ({lane, rows: this.rows(lane, 'model.energy'), interference: this.rows(lane, 'model.interference'), box: areas[at]}));
+    /** Where everything stands; a strip is there while its glow is, and not among bars. @returns {{shown: Shown[], others: import('./energy-strips.js').Other[]}} */
+    placed({lanes, others} = this.parted, now_us = this.now_us) {
+        const strips = (this.still ? [] : others).map((lane) => ({lane, rows: this.rows(lane, 'model.energy')})).filter(({rows}) => glows(rows, now_us));
+        const areas = boxes(lanes.length, this.width, this.height - stripsHeight(strips.length));
+        const shown = lanes.map((lane, at) => ({lane, rows: this.rows(lane, 'model.energy'), interference: this.rows(lane, 'model.interference'), box: areas[at]}));
+        return {shown, others: strips};
     }
 
     draw() {
@@ -186,11 +189,11 @@ export class Energy {
     /** Where this browser lends no canvas to a worker, words and numbers come all the same. */
     tellOnly = () => {
         this.resting = 0;
-        const now_us = this.now_us, lanes = this.shown;
+        const now_us = this.now_us, {lanes, others} = this.parted;
         for (const lane of lanes) this.measureBy(lane);
         this.fresh_us = [];
         this.tell(performance.now());
-        if (this.moving(lanes, now_us)) this.draw();
+        if (this.moving([...lanes, ...others], now_us)) this.draw();
     };
 
     /** Whether a later picture is another one: something is in view, and the clock runs. @param {Lane[]} lanes @param {number} now_us */
@@ -204,15 +207,15 @@ export class Energy {
         const {painter} = this;
         if (!painter || painter.width < 2) return;
         const now_us = this.now_us, now_ms = performance.now();
-        const lanes = this.shown;
-        const moving = this.moving(lanes, now_us), telling = now_ms - this.told_ms >= TELL_MS || !moving;
+        const parted = this.parted, {lanes} = parted;
+        const moving = this.moving([...lanes, ...parted.others], now_us), telling = now_ms - this.told_ms >= TELL_MS || !moving;
         if (this.still && now_ms - this.drawn_ms < STILL_MS && this.drawn_ms) return this.rest(STILL_MS - (now_ms - this.drawn_ms));
         if (telling) for (const lane of lanes) this.measureBy(lane);
-        const shown = this.placed(lanes);
+        const {shown, others} = this.placed(parted, now_us);
         painter.begin();
         let drawn_s = NaN;
         if (this.still) drawStill(painter, shown.map(({lane, rows, box}) => ({box, tps: lane.rateNow(now_us), energy: energyAt(rows, now_us), state: lane.state(now_us)})));
-        else drawn_s = this.drawMoving(painter, shown, now_us);
+        else drawn_s = this.drawMoving(painter, shown, now_us) + drawStrips(painter, others, now_us);
         for (const ripple of ripples(shown, now_us)) drawRipple(painter, ripple, shown);
         this.drawn_ms = now_ms;
         for (const time_us of this.fresh_us) {
@@ -260,9 +263,8 @@ export class Energy {
     /** @param {number} now_ms */
     tell(now_ms) {
         this.told_ms = now_ms;
-        const now_us = this.now_us, lanes = this.shown;
-        const shown = this.placed(lanes), together = ripples(shown, now_us), beside = company(lanes, together);
-        const others = [...this.lanes.values()].filter((lane) => !lanes.includes(lane) && this.here(lane, now_us));
+        const now_us = this.now_us, {lanes, others} = this.parted;
+        const {shown} = this.placed({lanes, others}, now_us), together = ripples(shown, now_us), beside = company(lanes, together);
         this.post({
             type: 'energy', now_us, left_out: this.leftOut, fidelity: this.fidelity,
             more: others.length, more_busy: others.filter((lane) => lane.state(now_us) !== 'quiet').length,
@@ -277,8 +279,9 @@ export class Energy {
 
     /** @param {import('./energy-evidence.js').Asked} asked */
     evidence(asked) {
-        const now_us = this.now_us, shown = this.placed(this.shown);
-        const found = evidenceFor(asked, shown, ripples(shown, now_us), now_us, this.still);
+        const now_us = this.now_us, {shown, others} = this.placed(), {x, y} = asked;
+        const strip = x === undefined || y === undefined ? null : stripEvidence(others, x, y, this.width, this.height, now_us);
+        const found = strip ?? evidenceFor(asked, shown, ripples(shown, now_us), now_us, this.still);
         if (found) this.post({type: 'energy-evidence', ...found});
     }
 

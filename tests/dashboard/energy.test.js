@@ -6,6 +6,7 @@ import {evidenceAt, evidenceFor} from '../../dashboard/workers/energy-evidence.j
 import {CORE_PX_A_TOKEN, pulses} from '../../dashboard/workers/energy-core.js';
 import {Lane} from '../../dashboard/workers/energy-lane.js';
 import {pairs, ripples} from '../../dashboard/workers/energy-ripples.js';
+import {drawStrips, stripEvidence, stripsHeight} from '../../dashboard/workers/energy-strips.js';
 import {lastMinute} from '../../dashboard/workers/energy-table.js';
 import {company, fidelity} from '../../dashboard/workers/energy-told.js';
 import {MOST_SPARK_PX, SPARK_FILL, boxes, dotHeight, dots, ends, energyTold, gapsOf, glow, inView, ribbonWidth, ribbons, sparkShare, steps, strokeWidth, strokes, tokensPerDot} from '../../dashboard/workers/energy-shapes.js';
@@ -274,6 +275,20 @@ test('energy that no lane draws counts as computed; without energy there is no f
     assert.equal(fidelity(drawn_s(2), all, now_us), 0.5);
     assert.ok(Number.isNaN(fidelity(0, [null, ...all], at(60))));
     assert.ok(Number.isNaN(fidelity(NaN, all, now_us)), 'bars in place of motion');
+});
+
+test('a model without a lane has a strip that draws its energy, as far as strips go', () => {
+    const one = {lane: lane(burst([0.5])), rows: decaying(100, 100)}, now_us = at(9.95), told_s = energyTold(one.rows, now_us - 10e6, now_us);
+    const painter = /** @type {any} */ ({width: 1001, height: 240, strip: (/** @type {{width: number, energy: number}[]} */ cells) => cells.reduce((sum, {width, energy}) => sum + energy * width / 100, 0)});
+    const drawn_s = (/** @type {number} */ count) => drawStrips(painter, Array.from({length: count}, () => one), now_us);
+    assert.equal(drawn_s(0), 0);
+    assert.ok(Math.abs(drawn_s(4) / (4 * told_s) - 1) < 0.01);
+    assert.equal(drawn_s(20), drawn_s(12), 'the lanes keep their room');
+    assert.equal(stripsHeight(20), stripsHeight(12));
+    const [top, foot] = [240 - 24 - stripsHeight(2), 240 - 24];
+    assert.equal(stripEvidence([one, one], 995, top - 1, 1001, 240, now_us), null);
+    assert.equal(stripEvidence([one, one], 995, foot, 1001, 240, now_us), null);
+    assert.equal(stripEvidence([one, one], 995, top, 1001, 240, now_us)?.energy, one.rows.values[one.rows.end - 1]);
 });
 
 /** Lanes a, b, c … that stream until second 3, each with the r that it tells and E of 0.5. @param {number[]} told */

@@ -233,20 +233,24 @@ def test_what_is_drawn_is_the_energy_that_was_computed(open_page: Open, stack: S
     assert all(lag_ms >= 0 for lag_ms in lags_ms)
 
 
-def test_energy_of_models_without_a_lane_counts_as_not_drawn(open_page: Open, stack: Stack) -> None:
+def test_energy_of_models_without_a_lane_is_drawn_as_strips(open_page: Open, stack: Stack) -> None:
     page = full_detail(open_page())
     with ExitStack() as running:
         for at in range(6):
-            running.enter_context(generation(stack, f"e2e-hidden-{at}", tokens_a_second=15))
-        wait_until(lambda: 55 < drawn_percent(page) < 80, 40, "the legend to say that four of six are drawn")
+            running.enter_context(generation(stack, f"e2e-strip-{at}", tokens_a_second=15))
+        expect(page.locator("#panel-energy .more-lanes")).to_have_text(re.compile(r"\d more, 2 of them less busy"))
         since_us = int(time.time() * 1e6)
         wait_until(lambda: len(own_figures(stack, "ui.energy_fidelity", since_us)) >= 3, 40, "three fidelities")
-        page.locator("#panel-energy canvas").focus()
-        expect(page.locator("#panel-energy canvas")).to_have_attribute(
-            "aria-label", re.compile(r"\d+ more without a lane: \d+ % of all drawn")
-        )
-    figures = own_figures(stack, "ui.energy_fidelity", since_us)
-    assert all(0.55 < figure < 0.8 for figure in figures), figures
+        figures = own_figures(stack, "ui.energy_fidelity", since_us)
+        assert figures == pytest.approx([1.0] * len(figures), abs=0.05)
+        band = page.locator("#panel-energy canvas")
+        size = band.bounding_box()
+        assert size is not None
+        # The lowest of the two strips, half a second ago: the axis has the 24 px below it.
+        tip = page.locator("#panel-energy .evidence")
+        band.hover(position={"x": size["width"] * 0.95, "y": size["height"] - 26})
+        expect(tip).to_contain_text(re.compile(r"e2e-strip-\d: E 0\.\d\d, \d+ ms old"))
+        expect(tip).to_contain_text(re.compile(r"model\.energy \[model:e2e-strip-\d\]"))
 
 
 # Between the axis lines at its left edge the band is its ground, from top to foot.
