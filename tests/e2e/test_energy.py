@@ -247,9 +247,9 @@ def test_energy_of_models_without_a_lane_is_drawn_as_strips(open_page: Open, sta
         size = band.bounding_box()
         assert size is not None
         # The lowest of the two strips, half a second ago: the axis has the 24 px below it.
-        tip = page.locator("#panel-energy .evidence")
+        tip = page.locator(".energy-tip")
         band.hover(position={"x": size["width"] * 0.95, "y": size["height"] - 26})
-        expect(tip).to_contain_text(re.compile(r"e2e-strip-\d: E 0\.\d\d, \d+ ms old"))
+        expect(tip).to_contain_text(re.compile(r"e2e-strip-\d: E 0\.\d\d, \d+\sms old"))
         expect(tip).to_contain_text(re.compile(r"model\.energy \[model:e2e-strip-\d\]"))
 
 
