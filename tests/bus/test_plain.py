@@ -31,5 +31,6 @@ def test_a_comparison_says_null_where_nothing_was_measured() -> None:
     plain = measured(CompareRun(id="1", state="done", cells=[cell]))["cells"][0]
     assert plain["ttft_ms"] == {"median": 1.5, "p25": 1.0, "p75": 2.0, "n": 3}
     absent = {"counted_prompt_tokens", "output_tokens", "tpot_ms", "throughput_tps", "joules_per_token", "vram_bytes"}
+    absent |= {"joules_per_token_spread", "vram_bytes_spread"}
     assert {name for name, value in plain.items() if value is None} == absent
     assert plain["failed"] == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 
@@ -16,6 +17,7 @@ from services.collector.samplers.portable import (
     PortableCpu,
     PortableLoad,
     PortableMemory,
+    busy_percent,
 )
 from tests.collector.recorded import read
 
@@ -53,3 +55,10 @@ def test_both_readers_agree(linux: Factory, portable: Factory, spread: float) ->
     assert shared
     for name in shared:
         assert ours[name] == pytest.approx(theirs[name], rel=0.05, abs=spread, nan_ok=True), name
+
+
+def test_a_core_that_rested_is_not_busy_and_a_counter_that_fell_says_nothing() -> None:
+    assert busy_percent(0.1 + 0.2 - 0.3 - 1e-9, 1.0) == 0.0
+    assert busy_percent(0.5, 1.0) == 50.0
+    assert math.isnan(busy_percent(-0.01, 1.0))
+    assert math.isnan(busy_percent(0.0, 0.0))

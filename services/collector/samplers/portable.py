@@ -51,7 +51,12 @@ class PortableCpu:
             return [NAN] * len(self._columns)
         pairs = range(0, len(reading), 2)
         spans = [(reading[i] - found[1][i], reading[i + 1] - found[1][i + 1]) for i in pairs]
-        return [min(100.0 * busy / total, 100.0) if total > 0 and busy >= 0 else NAN for busy, total in spans]
+        return [busy_percent(busy, total) for busy, total in spans]
+
+
+def busy_percent(busy_s: float, total_s: float) -> float:
+    """Percent. psutil tells floats: of an idle core the rest may be a hair below 0, less than half a tick of 10 ms."""
+    return min(100.0 * max(busy_s, 0.0) / total_s, 100.0) if total_s > 0 and busy_s > -0.005 else NAN
 
 
 class PortableMemory:

@@ -99,9 +99,11 @@ class StandIn:
         if handler.command != "GET" or self._disturbs(parts.path, query):
             self._disturbed.append(f"{handler.command} {handler.path}")
         page = self.pages.get(handler.path) or self.pages.get(parts.path) or Page(b"not found", 404)
+        if page.hold is not None:
+            page.hold.wait(20.0)
+        with self._came:
+            self.at_once -= 1  # before the answer: who has it may ask again at once
         try:
-            if page.hold is not None:
-                page.hold.wait(20.0)
             handler.send_response_only(page.status)
             for name, value in page.headers.items():
                 handler.send_header(name, value)
@@ -110,9 +112,6 @@ class StandIn:
             handler.wfile.write(page.body)
         except OSError:
             pass  # who asked gave up
-        finally:
-            with self._came:
-                self.at_once -= 1
 
 
 def never(path: str, query: dict[str, str]) -> bool:
