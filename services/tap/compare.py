@@ -124,9 +124,10 @@ class Comparing:
     async def watch(self, id_: str) -> AsyncIterator[CompareRun]:
         """Yield the run as it grows, until it has ended; nothing where it is not the one under way or the last."""
         while (run := self.run) is not None and run.id == id_:
-            changed = self._changed
+            changed, ended = self._changed, bool(run.end_us)
             yield run
-            if run.end_us:
+            # As it was when it was told: what ended while the reader took it is told once more.
+            if ended:
                 return
             await changed.wait()
 
