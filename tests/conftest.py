@@ -8,6 +8,11 @@ import signal
 from collections.abc import Generator
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Property tests run beside whole stacks: how long one example takes, and how long it is made, says nothing here.
+settings.register_profile("beside others", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("beside others")
 
 # What the reason of a skip begins with, where CI may skip.
 MAY_LACK = ("hardware absent: ", "library absent: torch")

@@ -1,14 +1,10 @@
-"""Property tests run beside the whole stack's tests: how long one example takes says nothing here."""
+"""Machines that were recorded."""
 
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from tests.collector.recorded import Recorded
-
-settings.register_profile("collector", deadline=None)
-settings.load_profile("collector")
 
 
 @pytest.fixture
