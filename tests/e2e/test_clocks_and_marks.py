@@ -71,6 +71,7 @@ def heard(stack: ClockHouse, kind: str, count: int) -> bool:
     return sum(one["kind"] == kind for one in marks(stack)) > count
 
 
+@pytest.mark.long
 def test_what_happens_to_a_machine_stands_on_its_charts(open_page: Open, stack: ClockHouse, troubles: Troubles) -> None:
     troubles.expected = AWAY
     page = live(open_page())

@@ -133,6 +133,7 @@ def test_bars_tell_the_rate_and_the_energy_of_now(open_page: Open, stack: Stack)
                 tells(page, said + r"[^$]*model:e2e-bars\]", partial(place, page, "e2e-bars", from_right, below))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("shift", "colour", "said"), [(0.0, "in-step", "in step with"), (0.5, "opposed", "opposed to")]
 )

@@ -96,6 +96,7 @@ def seconds_to_come_back(page: Page, stack: Stack, service: str) -> float:
     return (found[0] - killed_ms) / 1000
 
 
+@pytest.mark.long
 @pytest.mark.timeout(400)
 def test_whichever_service_is_killed_the_page_is_back(open_page: Open, stack: Stack, troubles: Troubles) -> None:
     troubles.expected = AWAY
