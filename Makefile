@@ -67,7 +67,7 @@ test-attacks: $(VENV)/.dev browser ## the attacks of docs/security.md, each with
 test-faults: $(VENV)/.dev ## kills, full disks, broken files, clock steps
 	$(PYTEST) tests/faults -rA -m $(SHORT)
 
-test-long: $(VENV)/.dev browser ## what takes minutes each: full counts of kills and messages (about half an hour)
+test-long: $(VENV)/.dev browser ## what takes minutes each: full counts of kills of everything and of messages (about twenty minutes)
 	$(PYTEST) tests --ignore=tests/e2e -rA -m "long and not soak"
 	$(PYTEST) tests/e2e -rA -m "long and not soak"
 
@@ -77,7 +77,7 @@ llamacpp: $(VENV)/.installed # built once, in the user's cache
 test-llamacpp: $(VENV)/.dev browser ## the tap, the samplers and make demo with real llama.cpp (builds it once, some minutes)
 	$(PYTEST) tests/llamacpp tests/collector/runtime -rA -m $(LLAMACPP)
 
-test-soak: $(VENV)/.dev browser ## ten minutes of standing still, a thousand steps of the clock (about 70 minutes)
+test-soak: $(VENV)/.dev browser ## hundreds of kills, ten minutes of standing still, a thousand steps of the clock (about 80 minutes)
 	$(PYTEST) tests -rA -m soak
 
 bench: $(VENV)/.dev browser ## measure; writes bench-result.json and prints the table

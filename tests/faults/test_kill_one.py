@@ -55,7 +55,7 @@ def test_fifty_kills_of_single_services_lose_nothing(house: House) -> None:
     kill_at_random(house, 50)
 
 
-@pytest.mark.long
+@pytest.mark.soak
 @pytest.mark.timeout(1800)
 def test_two_hundred_kills_of_single_services_lose_nothing(house: House) -> None:
     kill_at_random(house, 200)
