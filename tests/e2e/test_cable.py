@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.e2e import pixels
@@ -12,6 +13,7 @@ from tests.e2e.test_person import live
 from tests.stack import Stack, wait_until
 
 
+@pytest.mark.long
 def test_what_the_page_did_not_see_is_hatched_until_it_is_told(
     open_page: Open, stack: Stack, troubles: Troubles
 ) -> None:

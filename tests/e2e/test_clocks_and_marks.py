@@ -46,6 +46,7 @@ def stack() -> Iterator[ClockHouse]:
         yield running
 
 
+@pytest.mark.long
 def test_a_clock_that_is_off_is_said_and_one_that_is_right_is_not(open_page: Open, stack: ClockHouse) -> None:
     page = live(open_page())
     skew = page.locator("#skew")

@@ -265,6 +265,7 @@ _LEFT_EDGE = """() => {
 }"""
 
 
+@pytest.mark.long
 def test_a_band_at_rest_shows_nothing_and_reports_no_fidelity(open_page: Open, stack: Stack) -> None:
     page = full_detail(open_page())
     since_us = int(time.time() * 1e6)

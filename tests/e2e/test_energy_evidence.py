@@ -185,6 +185,7 @@ _LISTEN = """() => {
 }"""
 
 
+@pytest.mark.long
 def test_changes_of_energy_are_said_politely_and_seldom(open_page: Open, stack: Stack) -> None:
     page = full_detail(open_page())
     expect(page.locator("#panel-energy [role=status]")).to_be_attached()
