@@ -17,6 +17,11 @@ def plain_name(name: str) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in name[:LONGEST_NAME]) or UNNAMED
 
 
+def untagged(name: str) -> str:
+    """A model's name without `:latest`, which Ollama leaves out."""
+    return name.removesuffix(":latest")
+
+
 def same_model(one: str, other: str) -> bool:
-    """Whether two names mean the same model; Ollama leaves `:latest` out."""
-    return one == other or one.removesuffix(":latest") == other.removesuffix(":latest")
+    """Whether two names mean the same model."""
+    return untagged(one) == untagged(other)

@@ -61,16 +61,15 @@ class Rings:
         if table is None:
             table = RingTable(batch.key, batch.rate_hz, seconds=self._seconds)
         if not table.knows(batch.schema) or batch.rate_hz > table.rate_hz:
-            wanted = self._wanted(table, batch)
-            if wanted > self._memory_bytes:
+            if self._wanted(table, batch) > self._memory_bytes:
+                wanted = self._wanted(table, batch, stretched=False)
+                if wanted > self._memory_bytes:
+                    raise RingFull(
+                        f"{batch.key}: {batch.values.shape[0]} columns at {batch.rate_hz:g} Hz need {wanted >> 20} MiB "
+                        f"of rings, {self._memory_bytes >> 20} are allowed; lower its rate or its number of series"
+                    )
                 for one in self:
                     one.give_back()
-                wanted = self._wanted(table, batch)
-            if wanted > self._memory_bytes:
-                raise RingFull(
-                    f"{batch.key}: {batch.values.shape[0]} columns at {batch.rate_hz:g} Hz need {wanted >> 20} MiB "
-                    f"of rings, {self._memory_bytes >> 20} are allowed; lower its rate or its number of series"
-                )
         elif table.appended >= table.look_again:
             self._look(table)
         table.append(batch, stored=stored)
@@ -79,10 +78,10 @@ class Rings:
             self._index(table)
         return table
 
-    def _wanted(self, table: RingTable, batch: Batch) -> int:
-        """Memory of all rings once the batch is in its table, at most."""
-        others = self.bytes - (table.bytes if batch.key in self._tables else 0)
-        return others + table.bytes_to_append(batch)
+    def _wanted(self, table: RingTable, batch: Batch, *, stretched: bool = True) -> int:
+        """Memory of all rings once the batch is in its table, at most; or, had the stretched ones given back."""
+        others = sum(one.bytes - (0 if stretched else one.stretched_bytes) for one in self if one is not table)
+        return others + table.bytes_to_append(batch, stretched=stretched)
 
     def _look(self, table: RingTable) -> None:
         """A longer ring for a table that comes faster than it says, where there is room for it."""

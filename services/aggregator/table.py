@@ -132,10 +132,10 @@ class RingTable:
 
     # -- appending ----------------------------------------------------------------------------
 
-    def bytes_to_append(self, batch: Batch) -> int:
-        """What the ring would take after this batch, at most: to refuse before anything is changed."""
+    def bytes_to_append(self, batch: Batch, *, stretched: bool = True) -> int:
+        """What the ring would take after this batch, at most; not `stretched`: had it given back what it can."""
         new = len(set(batch.series) - self._columns.keys()) if batch.series else 0
-        capacity = max(self._capacity, self._rows_for(batch.rate_hz))
+        capacity = max(self._capacity if stretched else self._rows_for(self.rate_hz), self._rows_for(batch.rate_hz))
         return (ceil((len(self._series) + new) * 1.25) + 4) * ceil(capacity * 1.25) * 8
 
     def append(self, batch: Batch, *, stored: bool = False) -> None:

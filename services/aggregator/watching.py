@@ -1,7 +1,6 @@
 """What one Watch has still to tell its reader: bounded, the newest values win, and what is left out is said."""
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 
 from wfmonitor.v1.window_pb2 import WindowValue
@@ -17,8 +16,7 @@ class Waiting:
     """Values in order, as they wait for the reader. Of each that is left out `tell` hears how many those are by now."""
 
     def __init__(self, tell: Callable[[int], None]) -> None:
-        self._values: deque[WindowValue] = deque()
-        self._came = asyncio.Event()
+        self._values: asyncio.Queue[WindowValue] = asyncio.Queue(MOST_WAITING)
         self._tell = tell
         self._missed = self._missed_total = 0
 
@@ -26,30 +24,35 @@ class Waiting:
         """What to call with each value of a query: it is narrowed to the selection, and waits."""
 
         def hear(value: WindowValue) -> None:
-            kept = WindowValue(metric=value.metric, stat=value.stat, window=value.window, time_us=value.time_us)
-            for key, number in zip(value.series, value.values, strict=True):
-                labels = tuple((label.name, label.value) for label in key.labels)
-                if not chosen.narrows or chosen.matches(Series(key.metric, key.source, labels)):
-                    kept.series.append(key)
-                    kept.values.append(number)
-            self._put(kept)
+            self._put(_narrowed(value, chosen))
 
         return hear
 
     def _put(self, value: WindowValue) -> None:
-        if len(self._values) >= MOST_WAITING:
-            self._values.popleft()
+        if self._values.full():
+            self._values.get_nowait()
             self._missed += 1
             self._missed_total += 1
             self._tell(self._missed_total)
-        self._values.append(value)
-        self._came.set()
+        self._values.put_nowait(value)
 
     async def take(self) -> WindowValue:
         """The oldest that waits; it says how many were left out before it."""
-        while not self._values:
-            self._came.clear()
-            await self._came.wait()
-        value = self._values.popleft()
+        value = await self._values.get()
         value.missed, self._missed = self._missed, 0
         return value
+
+
+def _narrowed(value: WindowValue, chosen: Selection) -> WindowValue:
+    """A value of its own: it will say what was missed before it."""
+    kept = WindowValue()
+    kept.CopyFrom(value)
+    if not chosen.narrows:
+        return kept
+    del kept.series[:], kept.values[:]
+    for key, number in zip(value.series, value.values, strict=True):
+        labels = tuple((label.name, label.value) for label in key.labels)
+        if chosen.matches(Series(key.metric, key.source, labels)):
+            kept.series.append(key)
+            kept.values.append(number)
+    return kept

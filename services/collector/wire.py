@@ -59,7 +59,8 @@ class Wire:
     def runtimes(self, ports: Collection[int]) -> None:
         """Where model runtimes listen: said with each heartbeat, so that the tap knows it whenever it starts."""
         counters = self._ctx.counters
-        for gone in set(found_ports(counters)).difference(ports):
+        # A copy: the loop may add a counter while this thread reads them.
+        for gone in set(found_ports(list(counters))).difference(ports):
             counters.pop(counter_of(gone), None)
         counters.update(dict.fromkeys(map(counter_of, ports), 1.0))
 

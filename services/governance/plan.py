@@ -128,7 +128,7 @@ def in_force(stored: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
             try:
                 values[key] = to_json(spec.parse(stored[key]))
             except ValueError as error:
-                complaints.append(f"{error}; the default is in force")
+                complaints.append(f"{error}; {values[key]} is in force")
     complaints += [f"{key} is stored but no longer a setting; it is ignored" for key in stored.keys() - values.keys()]
     return values, complaints
 

@@ -116,6 +116,16 @@ def test_new_columns_take_the_length_of_a_long_ring_before_they_are_refused(sour
     assert newest == ([1.0] * 301 if source == "process" else [1.0] * 300 + [2.0])
 
 
+def test_what_is_refused_all_the_same_shortens_no_ring() -> None:
+    rings = Rings(memory_bytes=1 << 20)
+    for one in at_hz(60.0, 2500):
+        long = rings.append(one)
+    rows = long.rows
+    with pytest.raises(RingFull):
+        rings.append(batch([START_US], {process(n): [2.0] for n in range(2000)}, rate_hz=1.0, source="process"))
+    assert (long.rows, long.stretched_bytes > 0) == (rows, True)
+
+
 def test_rows_to_store_are_cut_where_the_columns_change() -> None:
     one = batch([START_US], {CPU: [1.0]})
     table = RingTable(one.key, 10.0)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from services.aggregator.energy.energy import ensemble
 from services.aggregator.energy.pair import WINDOW_S, Pair, Verdict
+from services.aggregator.energy.profile import LONGEST_STALL_S
 from services.aggregator.energy.rates import GRID_S
 from services.aggregator.energy.trace import LATE_S, Trace
 
@@ -15,7 +16,7 @@ Names = tuple[str, str]
 # What held again within so long has not ended: r swings about its threshold, and each swing is no news.
 ENDS_AFTER_S = 1.0
 # A moment is known when a token after it is heard: it may be late, and no further away than a stall time.
-_KNOWN_AFTER_S = LATE_S + 0.5
+_KNOWN_AFTER_S = LATE_S + LONGEST_STALL_S
 INTERFERENCE, RESONANCE, DESYNC = "interference", "resonance", "desync"
 _NOTHING = Verdict(None, False, False)
 
@@ -103,9 +104,9 @@ class Pairs:
     def standing(self, name: str, flowing: Container[str]) -> Standing:
         """What holds of a model with any other, of those that flow."""
         mine = [
-            verdict
-            for pair, verdict in self.verdicts.items()
-            if name in pair and verdict.coupling is not None and pair[0] in flowing and pair[1] in flowing
+            judged.verdict
+            for pair, judged in self._pairs.items()
+            if name in pair and judged.verdict.coupling is not None and pair[0] in flowing and pair[1] in flowing
         ]
         if not mine:
             return Standing()
@@ -138,6 +139,8 @@ class Pairs:
             at_s = at * GRID_S
             a, b = one.at(at_s), other.at(at_s)
             if a is None or b is None or at_s > min(a.holds_until_s, b.holds_until_s):
+                if judged is not None:
+                    judged.step = at
                 continue  # a stall says nothing of the two
             since_s = (a.since_s, b.since_s)
             if judged is None or judged.streams_since_s != since_s:  # what was before a silence is forgotten

@@ -39,6 +39,7 @@ PROFILES = {
     "dual": Profile("dual", tps_max=14.0, stall_ms=400.0, alpha=0.35),
     "studio": Profile("studio", tps_max=20.0, stall_ms=350.0, alpha=0.40),
 }
+LONGEST_STALL_S = max(profile.stall_ms for profile in PROFILES.values()) / 1000.0
 # The values of the metric model.profile.
 NUMBERS = {name: float(number) for number, name in enumerate([*PROFILES, AUTO])}
 

@@ -9,13 +9,14 @@ import numpy as np
 
 from services.aggregator.energy.energy import decayed
 from services.aggregator.energy.pair import WINDOW_S
+from services.aggregator.energy.profile import LONGEST_STALL_S
 from services.aggregator.energy.rates import RATE_OVER_S, Floats
 
 # Tokens are heard so late at most, but for those that a program keeps while nobody takes them: the tap waits for a
 # frame, the SDK for a frame and an answer. What cannot be taken back is told so much later.
 LATE_S = 1.0
-# A window up to the newest token of the slower of two, which may be late, and a stall and a tick behind.
-KEPT_S = WINDOW_S + RATE_OVER_S + LATE_S + 2.0
+# A window up to the newest token of the slower of two, which may be late, and a stall and some ticks behind.
+KEPT_S = WINDOW_S + RATE_OVER_S + LATE_S + LONGEST_STALL_S + 1.5
 
 
 class Then(NamedTuple):

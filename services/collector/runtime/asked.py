@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from typing import NamedTuple
 
-from bus.model_names import plain_name
+from bus.model_names import plain_name, untagged
 
 _MOST_MODELS = 512
 _MOST_LOADS = 32
@@ -61,4 +61,4 @@ class Asked:
 
 
 def _plain(model: str) -> str:
-    return plain_name(model).removesuffix(":latest")
+    return untagged(plain_name(model))

@@ -6,6 +6,7 @@ A port where something else listens was asked a few harmless questions once; it 
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -53,7 +54,7 @@ class Finder:
         """Why the last look failed."""
         self._retry: dict[int, tuple[float, float]] = {}
         """Port → when it may be asked again, and the pause after that."""
-        self._since_s: float | None = None
+        self._since_s = math.inf
         """When the looking began."""
         self._closed: set[int] = set()
         """Ports at which nothing listened at an earlier look."""
@@ -80,8 +81,7 @@ class Finder:
 
     def look(self, now_s: float) -> None:
         """One look for what came and went."""
-        if self._since_s is None:
-            self._since_s = now_s
+        self._since_s = min(self._since_s, now_s)
         self._closed |= {watch.candidate.port for watch in self.watches if watch.gone}
         self.watches = tuple(watch for watch in self.watches if not watch.gone)
         watched = {watch.candidate.port for watch in self.watches}
@@ -111,7 +111,7 @@ class Finder:
     def _watch(self, candidate: Candidate, kind: Kind) -> Watch:
         """A watch that knows whether what is there was loaded since the looking began."""
         began_s = candidate.began_s
-        new = began_s is not None and self._since_s is not None and began_s > self._since_s
+        new = began_s is not None and began_s > self._since_s
         if getattr(kind, "loads_without_port", False):
             began_s = None
         else:

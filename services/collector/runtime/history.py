@@ -32,7 +32,8 @@ class History:
         self._asked = asked or Asked()
         self._event = event
         self._before: Reading | None = None
-        self._before_s = 0.0
+        self._before_s = began_s
+        """When it had no model yet, or was looked at last."""
         self._loading: dict[str, tuple[float, bool]] = {}
         """Model → since when it is being loaded, and whether the beginning was seen."""
         self._told: dict[str, dict[str, str]] = {}
@@ -82,7 +83,7 @@ class History:
         began = self._began(model.name)
         extra = dict(model.info)
         title = f"{model.name} was loaded"
-        since_s = self._before_s if before is not None else self._began_s if self._began_s is not None else now_s
+        since_s = now_s if self._before_s is None else self._before_s
         if began is not None and began[1]:
             load_ms: float | None = 1000.0 * (now_s - began[0])
         else:

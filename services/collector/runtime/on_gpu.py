@@ -27,6 +27,8 @@ class OnGpu:
 
     def of(self, candidate: Candidate, runtime: str, awake: Collection[str]) -> dict[str, dict[Series, float]]:
         """Model → its series, of those whose processes are known."""
+        if not awake or (len(awake) > 1 and runtime != LLAMA_CPP):
+            return {}  # whose each process is cannot be known: none is looked up
         its = {pid for pid in self._gpu.by_pid if self._is_of(candidate.pid, pid)} if candidate.pid else set()
         whose: dict[str, set[int]] = {}
         if runtime == LLAMA_CPP:

@@ -83,13 +83,14 @@ class Processes:
         candidates = []
         for pid in heads:
             inodes = self._sockets(pid)
-            flags = None
+            flags, began_s = None, None
             for inode in inodes & listening.keys():
                 host, port = listening[inode]
                 if flags is None:
                     given = self.arguments(pid)
                     flags = {flag: any(word.partition("=")[0] == flag for word in given) for flag in FLAGS}
-                candidates.append(Candidate(port, host, pid, found[pid], flags, self.began_s(pid)))
+                    began_s = self.began_s(pid)
+                candidates.append(Candidate(port, host, pid, found[pid], flags, began_s))
         return candidates
 
     def names(self) -> list[tuple[int, str]]:
@@ -111,8 +112,7 @@ class Processes:
         """Parent, grandparent … without init."""
         found: list[int] = []
         while len(found) < _MOST_ANCESTORS:
-            stat = self._read(f"{pid}/stat")
-            fields = stat[stat.rfind(")") + 2 :].split(None, 2)
+            fields = self._stat(pid, 2)
             pid = int(fields[1]) if len(fields) > 1 else 0
             if pid <= 1:
                 break
@@ -121,8 +121,7 @@ class Processes:
 
     def began_s(self, pid: int) -> float | None:
         """When a process began, by the monotonic clock; None where that cannot be seen."""
-        stat = self._read(f"{pid}/stat")
-        fields = stat[stat.rfind(")") + 2 :].split(None, 20)
+        fields = self._stat(pid, _START + 1)
         if len(fields) <= _START:
             return None
         return monotonic_s() - (boot_us() / 1e6 - int(fields[_START]) / os.sysconf("SC_CLK_TCK"))
@@ -130,6 +129,11 @@ class Processes:
     def arguments(self, pid: int) -> list[str]:
         """How it was started; read for what is asked here, kept nowhere."""
         return self._read(f"{pid}/cmdline").split("\0")
+
+    def _stat(self, pid: int, most: int) -> list[str]:
+        """The first fields behind a process's name, which may have blanks; none where it has ended."""
+        stat = self._read(f"{pid}/stat")
+        return stat[stat.rfind(")") + 2 :].split(None, most)
 
     def _read(self, path: str) -> str:
         try:

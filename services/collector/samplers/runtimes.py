@@ -93,8 +93,8 @@ class Runtimes:
     def _say_where(self, watches: Sequence[Watch]) -> None:
         listening = tuple(watch.candidate.port for watch in watches)
         if listening != self._listening:
-            self._listening = listening
             self._machine.runtimes(listening)
+            self._listening = listening
 
     def _told(self, watch: Watch, reading: Reading) -> dict[str, dict[Series, float]]:
         told = {name: model.values for name, model in reading.models.items()}
