@@ -13,7 +13,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any, NamedTuple
 
@@ -25,7 +25,12 @@ CUSTOM = "custom"
 
 _NAME = re.compile(r"[a-z]+(\.[a-z][a-z0-9_]*)+")
 _CUSTOM = re.compile(r"custom\.[a-z][a-z0-9_]*(\.[a-z0-9_]+)*")
-_MOST_LETTERS = 100
+# Of the longest field's name that another program may send.
+FIELD_LETTERS = 80
+_LONGEST = len(f"{CUSTOM}.") + FIELD_LETTERS
+# As many as all sources of ingest have series: a scrape asks for each in the order of their names, and a cache of
+# fewer would have dropped each before its turn comes again. Full it holds 4 MB.
+_CUSTOM_KEPT = 8192
 _PROMETHEUS = re.compile(r"wfmonitor_[a-z0-9]+(_[a-z0-9]+)*")
 _OTEL = re.compile(r"[a-z]+(\.[a-z0-9_]+)+")
 
@@ -103,7 +108,13 @@ def custom_metric(name: str) -> Metric | None:
 
     Nobody declared it, so it has no unit, may be any number, and is measured whenever it comes.
     """
-    if len(name) > _MOST_LETTERS or not _CUSTOM.fullmatch(name):
+    # Most that are asked for are declared ones: they are no business of the cache, nor is a text of any length.
+    return _custom(name) if name.startswith(f"{CUSTOM}.") and len(name) <= _LONGEST else None
+
+
+@lru_cache(_CUSTOM_KEPT)
+def _custom(name: str) -> Metric | None:
+    if not _CUSTOM.fullmatch(name):
         return None
     return Metric(
         name=name,

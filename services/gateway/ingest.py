@@ -3,13 +3,14 @@
 Pure: bytes and the time go in, rows come out, or a `Refusal` that names the field at fault.
 """
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from bus.catalogue import Catalogue, UnknownMetric, custom_metric
+from bus.catalogue import FIELD_LETTERS, Catalogue, Metric, UnknownMetric, custom_metric
 from bus.series import Series
 from services.gateway.possible import why_impossible
 from services.gateway.refusal import Refusal
@@ -24,7 +25,7 @@ MAX_AHEAD_US = 60_000_000
 SOURCES = ("system", "model:…", "gpu:…", "custom:…")
 _SOURCE = re.compile(r"(system)|(model|ui|gpu|custom):([^\x00-\x1f\x7f]{1,200})")
 _GPU = re.compile(r"[0-9]{1,3}")
-_FIELD = re.compile(r"([A-Za-z0-9_.]{1,80})((?:\[[a-z]+=[^\]\x00-\x1f]{1,80}\])*)")
+_FIELD = re.compile(rf"([A-Za-z0-9_.]{{1,{FIELD_LETTERS}}})((?:\[[a-z]+=[^\]\x00-\x1f]{{1,80}}\])*)")
 _LABEL = re.compile(r"\[([a-z]+)=([^\]]+)\]")
 _WINDOW = re.compile(r"instant|[0-9]+(ms|s|m|h)")
 _VERSION = re.compile(r"1(\.[0-9]+){0,2}")
@@ -112,13 +113,13 @@ def _row(event: _Event, at: str, catalogue: Catalogue, now_us: int) -> Row:
     values: dict[Series, float] = {}
     for name, value in fields.items():
         where = f"{at}fields.{name}"
-        series, factor = _series(class_, event.source, name, where, catalogue)
+        series, metric, factor = _series(class_, event.source, name, where, catalogue)
         if value is None:
             continue
         if series in values:
             raise _wrong(where, f"{series.metric} stands twice, under two spellings.", "Send it once.")
         values[series] = _number(value, where) * factor
-        if why := why_impossible(values[series], catalogue.get(series.metric)):
+        if why := why_impossible(values[series], metric):
             raise _wrong(where, why, _A_NUMBER)
     return Row(event.source, time_us, values, at)
 
@@ -150,11 +151,11 @@ def _one_of(first: T | None, second: T | None, name: str, other: str) -> T:
 
 
 def _time_us(ts: float, where: str, now_us: int) -> int:
+    if not 1 <= ts * 1000 < math.inf:
+        raise _wrong(where, f"{ts!r} is no time.", "Send milliseconds since 1970.")
     ahead_s = (ts * 1000 - now_us) / 1e6
     if ahead_s > MAX_AHEAD_US / 1e6:
         raise _wrong(where, f"it lies {ahead_s:.6g} s ahead of this machine's clock.", "Send milliseconds since 1970.")
-    if ts * 1000 < 1:
-        raise _wrong(where, f"{ts!r} is no time.", "Send milliseconds since 1970.")
     return round(ts * 1000)
 
 
@@ -180,7 +181,8 @@ def _class_of(source: str, where: str) -> str:
     return class_
 
 
-def _series(class_: str, source: str, name: str, where: str, catalogue: Catalogue) -> tuple[Series, float]:
+def _series(class_: str, source: str, name: str, where: str, catalogue: Catalogue) -> tuple[Series, Metric, float]:
+    """The series that a field feeds, its metric, and the factor to the metric's unit."""
     match = _FIELD.fullmatch(name)
     if not match:
         raise _wrong(where, f"{name[:80]!r} is no field name.", "Use letters, digits, `_` and `.`, and [label=value].")
@@ -194,7 +196,7 @@ def _series(class_: str, source: str, name: str, where: str, catalogue: Catalogu
                 f"{name[:80]!r} is no custom field.",
                 "Begin with a small letter; use small letters, digits, `_` and `.`, and no labels.",
             )
-        return Series(metric.name, source), 1.0
+        return Series(metric.name, source), metric, 1.0
     try:
         metric, factor = catalogue.resolve(field, source)
         if metric.group != class_:
@@ -211,4 +213,4 @@ def _series(class_: str, source: str, name: str, where: str, catalogue: Catalogu
             raise _wrong(
                 where, f"{metric.name} has no label {label!r}.", f"It has: {', '.join(metric.labels) or 'none'}."
             )
-    return Series(metric.name, source, labels), factor
+    return Series(metric.name, source, labels), metric, factor

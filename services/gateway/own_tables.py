@@ -10,7 +10,8 @@ after the newest, where it is late by no more than `LATE_US`.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple, Protocol
 
 from wfmonitor.v1.sample_pb2 import RateGroup
@@ -25,7 +26,9 @@ MAX_COLUMNS = 256
 # Of all sources together: five minutes of them at a row a second are 31 MB of the 96 that the aggregator's rings may
 # take; what does not fit there it throws away, and the sender would have its 200.
 MAX_SERIES = 8192
-# Two readings of the two clocks differ by some µs. The page and a merged live frame know a row by its wall clock.
+# The two clocks are read one after the other: mostly within a µs, but who loses the processor in between has it back
+# some ms later. A row that much before the newest by the wall clock is no sign of a clock that was set, and comes after
+# it: the page and a merged live frame know a row by its wall clock.
 _READINGS_DIFFER_US = 10_000
 # Two senders of one source, or two connections of one sender: what was measured first may come second.
 LATE_US = 10_000_000
@@ -61,7 +64,7 @@ class _Open:
     def __init__(self, table: Table) -> None:
         self.table = table
         self.columns: tuple[Series, ...] = ()
-        self.held: set[Series] = set()
+        self.held: frozenset[Series] = frozenset()
         self.newest_us = 0
         self.newest_boot_us: float = -math.inf
 
@@ -72,6 +75,8 @@ class OwnTables:
     def __init__(self, producer: Producer) -> None:
         self._producer = producer
         self._open: dict[str, _Open] = {}
+        self._series = 0
+        """Of all tables together."""
 
     def write(self, rows: Sequence[Row], now: Now) -> None:
         """Adds the rows in order of time, all of them or none; one without values is nothing.
@@ -79,7 +84,7 @@ class OwnTables:
         Raises Refusal 429 for too many sources or series of all, 400 for too many columns of one, 409 for a row that is
         older than the newest of its source by more than `LATE_US`.
         """
-        for row, boot_us in list(self._placed(rows, now)):
+        for row, boot_us in self._placed(rows, now):
             self._add(row, boot_us, now)
 
     def put(self, source: str, values: Mapping[Series, float], now: Now) -> None:
@@ -87,11 +92,12 @@ class OwnTables:
         if values:
             self._add(Row(source, now.wall_us, dict(values)), now.boot_us, now)
 
-    def _placed(self, rows: Sequence[Row], now: Now) -> Iterator[tuple[Row, int]]:
+    def _placed(self, rows: Sequence[Row], now: Now) -> list[tuple[Row, int]]:
         """Each row with its time by the boot clock, judged as if those before it were written."""
+        placed: list[tuple[Row, int]] = []
         newest: dict[str, float] = {}
-        held: dict[str, set[Series]] = {}
-        sources, series = len(self._open), sum(len(known.held) for known in self._open.values())
+        held: dict[str, AbstractSet[Series]] = {}
+        sources, series = len(self._open), self._series
         for row in sorted((row for row in rows if row.values), key=lambda row: row.time_us):
             source = row.source
             if source not in newest:
@@ -104,11 +110,11 @@ class OwnTables:
                         "Send fewer sources; restart the gateway to forget old ones.",
                     )
                 newest[source] = known.newest_boot_us if known is not None else -math.inf
-                held[source] = set(known.held) if known is not None else set()
-            series -= len(held[source])
-            held[source].update(row.values)
-            series += len(held[source])
-            if series > MAX_SERIES:
+                held[source] = known.held if known is not None else frozenset()
+            if more := row.values.keys() - held[source]:
+                held[source] |= more
+                series += len(more)
+            if more and series > MAX_SERIES:
                 raise Refusal(
                     429,
                     f"{row.at}fields",
@@ -134,15 +140,17 @@ class OwnTables:
                 )
             boot_us = boot_us if late_s < 0 else int(newest[source]) + 1
             newest[source] = boot_us
-            yield row, boot_us
+            placed.append((row, boot_us))
+        return placed
 
     def _add(self, row: Row, boot_us: int, now: Now) -> None:
         known = self._open.get(row.source)
         if known is None:
             known = _Open(self._producer.table(row.source, RateGroup.RATE_GROUP_TREND, 1.0))
             self._open[row.source] = known
-        if not row.values.keys() <= known.held:
-            known.held.update(row.values)
+        if more := row.values.keys() - known.held:
+            known.held |= more
+            self._series += len(more)
             known.columns = tuple(sorted(known.held))
         if boot_us <= known.newest_boot_us:
             boot_us = int(known.newest_boot_us) + 1

@@ -5,13 +5,8 @@ import math
 from bus.catalogue import Metric
 
 
-def why_impossible(value: float, metric: Metric | None) -> str:
-    """A sentence that says what would be possible; "" where `value`, in the metric's unit, is.
-
-    Of a custom metric (None) nobody knows the range, but no number is infinite.
-    """
-    if metric is None:
-        return "" if math.isfinite(value) else "it is no finite number."
+def why_impossible(value: float, metric: Metric) -> str:
+    """A sentence that says what would be possible; "" where `value`, in the metric's unit, is."""
     if not math.isfinite(value):
         return f"in {metric.unit} it is no finite number."
     least, most = metric.range

@@ -135,7 +135,9 @@ def test_field_of_another_program_may_be_any_number_and_is_in_no_list() -> None:
     assert metric.range == (-math.inf, math.inf)
     assert (metric.prometheus, metric.privacy) == ("wfmonitor_custom_humidity", "custom")
     assert metric.name not in list(catalogue())
-    assert not [name for name in ("custom.", "custom.Big", "custom.a b", f"custom.{'x' * 99}") if name in catalogue()]
+    assert catalogue()["custom.humidity"] is metric
+    assert f"custom.{'x' * 80}" in catalogue()
+    assert not [name for name in ("custom.", "custom.Big", "custom.a b", f"custom.{'x' * 81}") if name in catalogue()]
 
 
 @pytest.mark.parametrize(

@@ -170,6 +170,10 @@ def test_a_wrong_event_names_its_field(change: dict[str, Any], field: str) -> No
     assert refusal.why
 
 
+def test_a_time_beyond_all_numbers_is_no_time() -> None:
+    assert refusal_of({**SPEC_EVENT, "ts": 1e308}).why == "1e+308 is no time."
+
+
 @pytest.mark.parametrize(
     ("source", "field", "value"),
     [

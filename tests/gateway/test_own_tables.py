@@ -115,6 +115,15 @@ def test_the_page_has_a_table_however_many_sources_are_open() -> None:
     assert written.sources[-1] == "ui:dashboard"
 
 
+def test_a_page_beyond_the_most_series_locks_nobody_out() -> None:
+    tables, written = open_tables()
+    fields = {f"f{number}": 1.0 for number in range(128)}
+    tables.write([at(0, f"custom:{number}", **fields) for number in range(MAX_SERIES // 128)], NOW)
+    tables.put("ui:dashboard", {Series("ui.fps", "ui:dashboard"): 60.0}, NOW)
+    tables.write([at(1, "custom:0", **fields)], later(1))
+    assert len(written.rows) == MAX_SERIES // 128 + 2
+
+
 def test_a_refusal_names_the_event_in_the_list() -> None:
     tables, _ = open_tables()
     tables.write([at(0)], NOW)

@@ -54,17 +54,22 @@ class Taken(NamedTuple):
     """All that came, rejected ones included."""
 
 
-class _Sum:
+class _Sum(NamedTuple):
     """What the points of one request say of one series."""
 
-    def __init__(self) -> None:
-        self.level = math.nan
-        self.rate = 0.0
-        self.rated = False
-        self.total: float | None = None
-        self.times: Distribution | None = None
-        self.scale = 1.0
-        """From the unit of `times` to that of its metric."""
+    level: float = math.nan
+    rate: float = 0.0
+    rated: bool = False
+    total: float | None = None
+    times: Distribution | None = None
+    scale: float = 1.0
+    """From the unit of `times` to that of its metric."""
+
+
+# By source and wall time, µs: a row; in it by series and how it is told.
+_Sums = dict[tuple[str, int], dict[tuple[Series, As, bool], _Sum]]
+# Of a point that is told as levels alone nobody asks what it grew.
+_NOT_ASKED = Growth(None, math.nan)
 
 
 class Receiver:
@@ -83,7 +88,7 @@ class Receiver:
         if (points := _count(request)) > MAX_POINTS:
             raise Refused(413, f"body: {points} points are more than {MAX_POINTS}. Export fewer at once.")
         rejected = Rejected()
-        sums: dict[tuple[str, int], dict[tuple[Series, As, bool], _Sum]] = {}
+        sums: _Sums = {}
         for point in points_of(request):
             if isinstance(point, Unfit):
                 rejected.add(point.name, point.why, point.points)
@@ -94,9 +99,7 @@ class Receiver:
         rows.sort(key=lambda row: row.time_us)
         return Taken(rows, rejected, points)
 
-    def _point(
-        self, point: Point, now_us: int, sums: dict[tuple[str, int], dict[tuple[Series, As, bool], _Sum]]
-    ) -> str:
+    def _point(self, point: Point, now_us: int, sums: _Sums) -> str:
         """Why the point is not taken; "" where it is."""
         if point.time_us - now_us > MAX_AHEAD_US:
             return "it lies more than a minute ahead of this machine's clock"
@@ -106,54 +109,26 @@ class Receiver:
         for series, _, _ in targets:
             if why := self._admit(point.sender, series):
                 return why
-        growth: Growth | None = None
+        growth = _NOT_ASKED
         if any(rule.how is not As.LEVEL for _, rule, _ in targets):
             grown = self._streams.growth(point, now_us)
             if isinstance(grown, str):
                 return grown
             growth = grown
         time_us = (point.time_us or now_us) // 1000 * 1000
-        kept = [
-            sums.setdefault((series.source, time_us), {}).setdefault((series, rule.how, rule.rest), _Sum())
-            for series, rule, _ in targets
-        ]
-        # Judged before the first of them is added: a point is taken whole or not at all.
-        for one, (series, rule, scale) in zip(kept, targets, strict=True):
-            if why := self._fault(one, series, rule, scale, point, growth):
-                return why
-        for one, (series, rule, scale) in zip(kept, targets, strict=True):
-            self._add(one, series, rule, scale, point, growth)
+        # All are judged before the first of them is kept: a point is taken whole or not at all.
+        found: list[_Sum] = []
+        for series, rule, scale in targets:
+            kept = sums.get((series.source, time_us), {}).get((series, rule.how, rule.rest), _Sum())
+            new = self._next(kept, series, rule, scale, point, growth)
+            if isinstance(new, str):
+                return new
+            found.append(new)
+        for new, (series, rule, _) in zip(found, targets, strict=True):
+            sums.setdefault((series.source, time_us), {})[series, rule.how, rule.rest] = new
+            if new.total is not None:
+                self._totals[series] = new.total
         return ""
-
-    def _fault(self, kept: _Sum, series: Series, rule: Rule, scale: float, point: Point, growth: Growth | None) -> str:
-        """Why the point cannot be told as this series; "" where it can."""
-        metric = catalogue()[series.metric]
-        if rule.how is As.LEVEL:
-            assert isinstance(point.value, float)  # noqa: S101 - targets_of lets no other through
-            return why_impossible(told(point.value * scale, digits_of(series)), metric)
-        assert growth is not None  # noqa: S101 - made for all but levels
-        amount = growth.amount
-        if amount is None:
-            return ""
-        if rule.how is As.TIMES:
-            if isinstance(amount, float):
-                return ""
-            if kept.times is not None and (together(kept.times, amount) is None or kept.scale != scale):
-                return "its buckets differ from those of another stream of this model"
-            lowest = (mean(amount), quantile(amount.steps(), min(QUANTILES.values())).value)
-            return next(
-                (why for low in lowest if not math.isnan(low) and (why := why_impossible(low * scale, metric))), ""
-            )
-        grown = _sum(amount, counts=rule.how is As.COUNT)
-        if rule.how is As.RATE:
-            rate = kept.rate + grown * scale / growth.seconds
-            # NaN: a distribution without a sum, or a time that is not known. It tells no rate, and is no fault.
-            return "" if math.isnan(rate) else why_impossible(_share(rate, metric), metric)
-        if not math.isfinite(grown):
-            return "it tells no sum"
-        return why_impossible(grown * scale, metric) or why_impossible(
-            self._totals.get(series, 0.0) + grown * scale, metric
-        )
 
     def _admit(self, sender: Identity, series: Series) -> str:
         known = self._senders.setdefault(sender, set())
@@ -171,23 +146,29 @@ class Receiver:
         known.add(series)
         return ""
 
-    def _add(self, kept: _Sum, series: Series, rule: Rule, scale: float, point: Point, growth: Growth | None) -> None:
+    def _next(self, kept: _Sum, series: Series, rule: Rule, scale: float, point: Point, growth: Growth) -> _Sum | str:
+        """What the series says with this point as well; a text: why the point cannot be told as this series."""
+        metric = catalogue()[series.metric]
         if rule.how is As.LEVEL:
-            assert isinstance(point.value, float)  # noqa: S101 - targets_of lets no other through
-            kept.level = point.value * scale
-            return
-        assert growth is not None  # noqa: S101 - made for all but levels
+            level = _sum(point.value, counts=False) * scale  # a number: targets_of lets no distribution through
+            return why_impossible(told(level, digits_of(series)), metric) or kept._replace(level=level)
         amount = growth.amount
         if rule.how in (As.TOTAL, As.COUNT):
             grown = 0.0 if amount is None else _sum(amount, counts=rule.how is As.COUNT)
-            self._totals[series] = kept.total = self._totals.get(series, 0.0) + grown * scale
-        elif amount is None:
-            return
-        elif rule.how is As.RATE:
-            if math.isfinite(rate := _sum(amount, counts=False) * scale / growth.seconds):
-                kept.rate, kept.rated = kept.rate + rate, True
-        elif not isinstance(amount, float):
-            kept.times, kept.scale = amount if kept.times is None else together(kept.times, amount), scale
+            if not math.isfinite(grown):
+                return "it tells no sum"
+            total = self._totals.get(series, 0.0) + grown * scale
+            why = why_impossible(grown * scale, metric) or why_impossible(total, metric)
+            return why or kept._replace(total=total)
+        if amount is None:
+            return kept
+        if rule.how is As.RATE:
+            rate = kept.rate + _sum(amount, counts=False) * scale / growth.seconds
+            # NaN: a distribution without a sum, or a time that is not known. It tells no rate, and is no fault.
+            if math.isnan(rate):
+                return kept
+            return why_impossible(_share(rate, metric), metric) or kept._replace(rate=rate, rated=True)
+        return kept if isinstance(amount, float) else _with_times(kept, amount, scale, metric)
 
     def _values(self, found: Mapping[tuple[Series, As, bool], _Sum]) -> dict[Series, float]:
         values: dict[Series, float] = {}
@@ -258,6 +239,16 @@ def _unique(rules: list[Rule]) -> list[Rule]:
     return rules
 
 
+def _with_times(kept: _Sum, amount: Distribution, scale: float, metric: Metric) -> _Sum | str:
+    """The times of all streams of a model together; a text: why these do not go with the others, or cannot be."""
+    times = amount if kept.times is None else together(kept.times, amount)
+    if times is None or (kept.times is not None and kept.scale != scale):
+        return "its buckets differ from those of another stream of this model"
+    lowest = (mean(amount), quantile(amount.steps(), min(QUANTILES.values())).value)
+    why = next((why for low in lowest if not math.isnan(low) and (why := why_impossible(low * scale, metric))), "")
+    return why or kept._replace(times=times, scale=scale)
+
+
 def _share(rate: float, metric: Metric) -> float:
     """The rate; one that lies above the most by no more than two clocks differ in an interval is the most."""
     most = metric.range[1]
@@ -265,6 +256,7 @@ def _share(rate: float, metric: Metric) -> float:
 
 
 def _sum(amount: float | Distribution, *, counts: bool) -> float:
+    """A number as it is; of a distribution the sum (NaN: not told), or how many it counted."""
     if isinstance(amount, float):
         return amount
     return float(amount.count) if counts else amount.sum
