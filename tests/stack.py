@@ -53,6 +53,13 @@ def free_port_base() -> int:
     raise RuntimeError("no five free ports in a row found")
 
 
+def free_port() -> int:
+    """A loopback port that nobody holds now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 class Ear:
     """Hears the bus in a thread of its own, with the services' key."""
 

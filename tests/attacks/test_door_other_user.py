@@ -10,16 +10,14 @@ from collections.abc import Iterator
 import pytest
 
 from bus.home import REPOSITORY
-from tests.stack import Stack, wait_until
+from tests.stack import Stack, free_port, wait_until
 from tests.tap.conftest import set_value
 
 
 @pytest.fixture
 def otlp(stack: Stack) -> Iterator[int]:
     """The port of the OTLP door, opened; and no runtime behind the tap, which would answer for itself."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
 
     def listens() -> bool:
         with socket.socket() as probe:

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from functools import partial
 
 from bus.home import REPOSITORY
 from bus.locks import holder
@@ -41,6 +42,10 @@ def run(stack: Stack, *words: str) -> tuple[subprocess.CompletedProcess[str], fl
     return done, time.monotonic() - began_s
 
 
+def beats_again(stack: Stack, service: str, before: int, _: object) -> bool:
+    return len(stack.healths(service)) > before
+
+
 def test_each_service_refuses_a_second_instance_and_lives_on(stack: Stack) -> None:
     longest_s = 0.0
     services = (*stack.services, LISTENER)
@@ -59,10 +64,6 @@ def test_each_service_refuses_a_second_instance_and_lives_on(stack: Stack) -> No
         assert holder(stack.home.pid_file(service)) == pid
         assert {path.name: path.stat().st_ino for path in stack.home.run.glob("*.sock")} == sockets
         before = len(stack.healths(service))
-        stack.ear.wait_for(
-            lambda _, service=service, before=before: len(stack.healths(service)) > before,  # type: ignore[misc]
-            5,
-            f"the next heartbeat of {service}",
-        )
+        stack.ear.wait_for(partial(beats_again, stack, service, before), 5, f"the next heartbeat of {service}")
         assert stack.healths(service)[-1].pid == pid
     print(f"S20: {len(services)} second instances refused, the slowest in {longest_s:.2f} s, 0 first ones disturbed")

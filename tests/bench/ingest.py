@@ -149,7 +149,6 @@ async def measure(columns: int, rows: int, samples: int, rate_hz: float = 10.0) 
         # Met and asked before its rows come: what was said before an answer that does not hold it counts as foreign.
         ingest.on_health(Health(service=PRODUCER, heads=[JournalHead(journal=JOURNAL, epoch=1)]))
         await until(lambda: not ingest.behind)
-        await bus.open()
         taken = 0
         come = asyncio.Event()
 
@@ -159,6 +158,7 @@ async def measure(columns: int, rows: int, samples: int, rate_hz: float = 10.0) 
             taken += 1
             come.set()
 
+        # Before it opens: a subscription made later may reach the forwarder after the samples.
         bus.subscriber.subscribe([topics.sample("system")], take)
         await bus.open()
         cpu_s, wall_s = bus.cpu_s, time.perf_counter()

@@ -85,7 +85,7 @@ def smi_for(seconds: float) -> tuple[float, float]:
     """(mean power in W, mean utilisation in %) of so long by nvidia-smi, ten times a second."""
     query = ["nvidia-smi", "--id=0", "--query-gpu=power.draw,utilization.gpu", "--format=csv,noheader,nounits"]
     with subprocess.Popen([*query, "--loop-ms=100"], stdout=subprocess.PIPE, text=True) as process:
-        time.sleep(seconds)  # the length of what is measured
+        time.sleep(seconds)  # the span that is measured
         process.terminate()
         said, _ = process.communicate()
     rows = [[float(cell) for cell in row.split(",")] for row in said.splitlines() if row.count(",") == 1]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 import urllib.error
@@ -16,12 +14,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from tests.browser import ARGUMENTS, chromium
 from tests.stack import Stack, wait_until
 
 # What has a bar of its own says its time; for the rest a busy machine only makes the test slower, not red.
 expect.set_options(timeout=30_000)
 
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # Runs before the page's own scripts: what the CSP stopped is kept, wherever it happened.
 _WATCH_CSP = """
 globalThis.cspReports = [];
@@ -56,15 +54,11 @@ def answers(stack: Stack, path: str) -> bool:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """Chromium of the system: `make test` installs it."""
-    program = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _BROWSERS)), None)
-    assert program, "no Chromium found; install it (apt install chromium) or name it in CHROMIUM"
+    """Chromium of the system."""
     with sync_playwright() as playwright:
-        # A root user (containers, CI) has no user namespaces for the sandbox.
-        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-        chromium = playwright.chromium.launch(executable_path=program, args=arguments)
-        yield chromium
-        chromium.close()
+        opened = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
+        yield opened
+        opened.close()
 
 
 def api(stack: Stack, path: str, body: dict[str, Any] | None = None) -> Any:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -219,7 +220,7 @@ def test_what_is_drawn_is_the_energy_that_was_computed(open_page: Open, stack: S
         for at, name in enumerate(names):
             running.enter_context(generation(stack, name, tokens_a_second=12 + 6 * at, topk=at % 2 == 0))
         for name in names:
-            wait_until(lambda name=name: streams(page, name), 30, f"the lane of {name}")  # type: ignore[misc]
+            wait_until(partial(streams, page, name), 30, f"the lane of {name}")
         # A model that answered before this test may be without a lane, and glow for ten seconds still.
         wait_until(lambda: drawn_percent(page) >= 99, 30, "other models' energy to leave the view")
         since_us = int(time.time() * 1e6)

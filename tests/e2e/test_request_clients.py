@@ -38,14 +38,15 @@ def test_who_asked_is_shown_by_consent_and_how_to_give_it(open_page: Open, stack
     with consent(stack):
         # The consent reaches the tap on its own way.
         wait_until(lambda: ask(stack, "editor/1", 4) or bool(clients(stack)), 30, "the first request with a client")
+        (mine,) = clients(stack)
         ask(stack, "other/1", 7)
         wait_until(lambda: len(clients(stack)) == 2, 30, "two clients")
-        mine = clients(stack)[0]
+        (another,) = set(clients(stack)) - {mine}
         rows = part.locator("tbody tr")
         expect(rows).to_have_count(2)
         expect(rows.filter(has_text=mine)).to_have_count(1)
         expect(part).to_contain_text("wfmon requests name-client HASH NAME")
-        other = rows.filter(has_text=clients(stack)[1]).locator("td")
+        other = rows.filter(has_text=another).locator("td")
         assert other.nth(1).inner_text() == "1"
         assert other.nth(3).inner_text() == "7"
         assert other.nth(5).inner_text() == "–"  # nobody measures power here

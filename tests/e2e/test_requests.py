@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from functools import partial
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -92,6 +93,9 @@ def test_by_keys_it_turns_and_goes_on_page_by_page(open_page: Open, told: Stack)
         found: list[str] = ended.evaluate_all("(rows) => rows.map((row) => row.dataset.request)")
         return found
 
+    def longest(count: int) -> bool:
+        return ids()[:count] == newest[:count]
+
     wait_until(lambda: ids() == newest[:100], 30, "the hundred longest")
     more = page.locator("#panel-requests .more-button")
     expect(page.locator("#panel-requests .further")).to_contain_text("100 of ")
@@ -99,7 +103,7 @@ def test_by_keys_it_turns_and_goes_on_page_by_page(open_page: Open, told: Stack)
     for pages in (2, 3):
         page.keyboard.press("Enter")
         count = min(pages * 100, COUNT)
-        wait_until(lambda count=count: ids()[:count] == newest[:count], 30, f"{pages} pages")  # type: ignore[misc]
+        wait_until(partial(longest, count), 30, f"{pages} pages")
         assert len(set(ids())) == len(ids())
     length.focus()
     page.keyboard.press("Space")

@@ -1,6 +1,5 @@
 """The wall clock is set, all stand still: no window jumps, nothing is lost, each step is told (SECURITY R7)."""
 
-import json
 import math
 import os
 import random
@@ -9,8 +8,8 @@ import struct
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,6 +22,7 @@ from bus.home import REPOSITORY
 from tests.faults.house import House
 from tests.faults.ledger import Ledger
 from tests.faults.ramp import NAME, RATE_HZ, SERIES
+from tests.gateway.conftest import answer
 from tests.stack import Ear, wait_until
 
 SEED = int(os.environ.get("WFMON_SEED", "20260118"))
@@ -192,7 +192,7 @@ def test_a_suspend_is_told_to_bus_and_page_and_no_window_reaches_over_it(house: 
     for number, asleep_s in enumerate(lengths_s, 1):
         slept_s += asleep_s
         house.set_clock(0.0, slept_s)
-        wait_until(lambda: len(heard_of(house, "resume")) >= number, 5, f"the end of suspend {number} to be told")  # noqa: B023
+        wait_until(partial(woken, house, number), 5, f"the end of suspend {number} to be told")
         watch_for(watch, 3.0)
     watch_for(watch, 12.0)
     balance = ledger.settle()
@@ -212,7 +212,8 @@ def test_a_suspend_is_told_to_bus_and_page_and_no_window_reaches_over_it(house: 
     assert wrong == []
     assert balance.whole, str(balance)
     for kind, told in (("suspend", fell), ("resume", woke)):
-        assert {event["id"] for event in page_events(house, kind)} == {event.id for event in told}
+        on_the_page = answer(house, f"/api/v1/events?kind={kind}")["events"]
+        assert {event["id"] for event in on_the_page} == {event.id for event in told}
 
 
 def heard_of(house: House, kind: str) -> list[Event]:
@@ -221,12 +222,8 @@ def heard_of(house: House, kind: str) -> list[Event]:
     return list({event.id: event for event in heard}.values())
 
 
-def page_events(house: House, kind: str) -> list[dict[str, str]]:
-    """What the page is told for its charts."""
-    address = house.url(f"/api/v1/events?kind={kind}")
-    asked = urllib.request.Request(address, headers={"Authorization": f"Bearer {house.token()}"})
-    with urllib.request.urlopen(asked, timeout=10) as answer:
-        return list(json.load(answer)["events"])
+def woken(house: House, times: int) -> bool:
+    return len(heard_of(house, "resume")) >= times
 
 
 def stand_still(house: ClockHouse, seconds: float) -> None:

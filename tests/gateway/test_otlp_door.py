@@ -21,15 +21,9 @@ from wfmonitor.v1.health_pb2 import ServiceState
 from services.gateway.otlp.wire import MAX_BYTES, PROTOBUF
 from tests.gateway.conftest import Page
 from tests.gateway.otlp.messages import CHAT, gauge, histogram, number, request
-from tests.stack import Stack, wait_until
+from tests.stack import Stack, free_port, wait_until
 
 WITHIN_S = 30.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def listens(port: int) -> bool:

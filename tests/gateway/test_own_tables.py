@@ -42,7 +42,7 @@ class Written:
 
 def open_tables() -> tuple[OwnTables, Written]:
     written = Written()
-    return OwnTables(written), written  # type: ignore[arg-type]
+    return OwnTables(written), written
 
 
 def at(seconds: float, source: str = X, **fields: float) -> Row:

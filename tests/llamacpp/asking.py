@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import time
@@ -119,6 +120,16 @@ class Asking:
         since_us = wall_us()
         heard = await self.stream(path, body)
         return heard, (await self.records(since_us))[-1]
+
+    async def two_at_once(self) -> list[tuple[Heard, RequestRecord]]:
+        """Two hundred tokens of either model at the same time: the smaller's answer and record, and the larger's."""
+        since_us = wall_us()
+        models = ("demo-small", "demo-large")
+        heard = await asyncio.gather(
+            *(self.stream(CHAT, wanted(model, CHAT, 200, logit_bias={"2": -100})) for model in models)
+        )
+        records = {record.model: record for record in await self.records(since_us, len(models))}
+        return [(one, records[model]) for model, one in zip(models, heard, strict=True)]
 
     def bursts(self, request_id: str, model: str) -> list[TokenBurst]:
         """All TokenBursts of a request that ended."""

@@ -88,7 +88,7 @@ def taken(port: int, peer: int) -> bool:
             return False
         if line.split()[4].endswith(":00000000"):  # tx_queue:rx_queue
             return True
-        time.sleep(0)  # the kernel tells nobody of this
+        time.sleep(0)  # a span of no length, the tap's turn between two looks: the kernel tells nobody of this
     raise TimeoutError("the tap reads nothing more")
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +21,7 @@ from bus.home import Home
 from demo.__main__ import MODELS
 from demo.runtime import Runtime
 from services.cli.supervisor import Supervisor
+from tests.browser import ARGUMENTS, chromium
 from tests.stack import free_port_base, kill_family, wait_until
 
 WITHIN_S = 120.0
@@ -76,14 +75,6 @@ class Demo:
             return list(json.load(answer)["requests"])
 
 
-def chromium() -> str:
-    """Chromium of the system, as tests/e2e has it."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    program = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-    assert program, "no Chromium found; install it (apt install chromium) or name it in CHROMIUM"
-    return program
-
-
 @pytest.fixture
 def home(runtime: Runtime) -> Iterator[Home]:
     with tempfile.TemporaryDirectory(prefix="wf-", dir="/tmp", ignore_cleanup_errors=True) as folder:
@@ -100,8 +91,7 @@ async def test_two_models_are_seen_and_ctrl_c_stops_all(home: Home) -> None:
         wait_until(lambda: set(MODELS) <= {one["model"] for one in demo.requests()}, 30, "both models' records")
         assert all(one["output_tokens"] for one in demo.requests() if one["status"] == 200)
         async with async_playwright() as playwright:
-            arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-            browser = await playwright.chromium.launch(executable_path=chromium(), args=arguments)
+            browser = await playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
             page = await browser.new_page()
             await page.goto(demo.page_address())
             for model in MODELS:

@@ -8,7 +8,6 @@ tap measured wrongly would be wrong in all of them.
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from statistics import median
@@ -16,7 +15,6 @@ from statistics import median
 import pytest
 from wfmonitor.v1.request_pb2 import RequestRecord
 
-from bus.clock import wall_us
 from tests.llamacpp.asking import CHAT, COMPLETIONS, Asking, Heard, wanted
 from tests.llamacpp.native import Native
 from tests.tap.conftest import set_value
@@ -71,14 +69,8 @@ async def test_by_the_clients_clock(asking: Asking, model: str, words: int) -> N
 
 
 async def test_the_pace_of_two_models_at_once(asking: Asking) -> None:
-    since_us = wall_us()
-    small, large = await asyncio.gather(
-        asking.stream(CHAT, wanted("demo-small", CHAT, 200, logit_bias={"2": -100})),
-        asking.stream(CHAT, wanted("demo-large", CHAT, 200, logit_bias={"2": -100})),
-    )
-    records = {record.model: record for record in await asking.records(since_us, 2)}
-    for model, heard in (("demo-small", small), ("demo-large", large)):
-        assert records[model].tpot_ms == pytest.approx(heard.tpot_ms, rel=0.02)
+    for heard, record in await asking.two_at_once():
+        assert record.tpot_ms == pytest.approx(heard.tpot_ms, rel=0.02)
 
 
 async def through_and_past(

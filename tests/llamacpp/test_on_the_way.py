@@ -33,7 +33,7 @@ async def test_a_client_slower_than_the_runtime(asking: Asking, servers: dict[st
 
         async def held_back() -> bool:
             before = len(relay.sent)
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(0.3)  # a span: that nothing passes in it is what is looked at
             return len(relay.sent) == before > 100_000
 
         heard, since_us, before = Heard(0.0), wall_us(), tap.memory_info().rss

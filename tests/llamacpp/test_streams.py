@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 
 import aiohttp
@@ -78,20 +77,14 @@ async def test_a_stream_as_long_as_the_context_allows(asking: Asking) -> None:
 
 
 async def test_two_models_at_once_are_told_apart(asking: Asking) -> None:
-    since_us = wall_us()
-    small, large = await asyncio.gather(
-        asking.stream(CHAT, wanted("demo-small", CHAT, 200, logit_bias={"2": -100})),
-        asking.stream(CHAT, wanted("demo-large", CHAT, 200, logit_bias={"2": -100})),
-    )
-    records = {record.model: record for record in await asking.records(since_us, 2)}
-    for model, heard in (("demo-small", small), ("demo-large", large)):
-        record = records[model]
+    answered = await asking.two_at_once()
+    for heard, record in answered:
         assert heard.ended
         assert record.output_tokens == len(heard.arrived_s) == 200
-        times = [time for burst in asking.bursts(record.id, model) for time in burst.times_us]
+        times = [time for burst in asking.bursts(record.id, record.model) for time in burst.times_us]
         assert len(times) == 200
         assert times == sorted(times)
-    assert sorted(record.concurrent for record in records.values()) == [0, 1]
+    assert sorted(record.concurrent for _, record in answered) == [0, 1]
 
 
 async def test_ten_thousand_tokens_of_llama_server(asking: Asking, native: Native) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +48,8 @@ def test_a_trace_is_what_it_was_computed_to_be_whatever_the_tick(path: Path, eve
     numbers = trace["profile"]
     session = Session(Profile(numbers["name"], numbers["tps_max"], numbers["stall_ms"], numbers["alpha"]))
     ticks = range(0, trace["expected"][-1]["at_ms"], every_ms) if every_ms else ()
-    steps: list[tuple[int, int, Callable[[], None]]] = [
-        (at, 1, lambda at=at: session.state(at / 1000.0)) for at in ticks
-    ]  # type: ignore[misc]
-    steps += [(event["at_ms"], 0, lambda event=event: apply(session, event)) for event in trace["events"]]  # type: ignore[misc]
+    steps: list[tuple[int, int, Callable[[], object]]] = [(at, 1, partial(session.state, at / 1000.0)) for at in ticks]
+    steps += [(event["at_ms"], 0, partial(apply, session, event)) for event in trace["events"]]
     compared = 0
 
     def compare(wanted: dict[str, Any]) -> None:
@@ -58,7 +57,7 @@ def test_a_trace_is_what_it_was_computed_to_be_whatever_the_tick(path: Path, eve
         assert wanted == as_expected(session, wanted)
         compared += 1
 
-    steps += [(wanted["at_ms"], 2, lambda wanted=wanted: compare(wanted)) for wanted in trace["expected"]]  # type: ignore[misc]
+    steps += [(wanted["at_ms"], 2, partial(compare, wanted)) for wanted in trace["expected"]]
     for _, _, step in sorted(steps, key=lambda step: step[:2]):
         step()
     assert compared > 40

@@ -24,12 +24,25 @@ from tests.stack import Stack
 
 SPAN_S = 10
 MOVED = ("system.disk.write_bytes_s", "system.net.lo_bytes_s")
-_LOAD = "import time\nwhile True:\n end = time.monotonic() + .03\n while time.monotonic() < end: pass\n time.sleep(.03)"
+# A speed is of the time since the reading before, a period ago at 10 Hz: twice that.
+REACHES_BACK_S = 0.2
+
+# Each says a line when it begins.
+_LOAD = """
+import time
+print("begun", flush=True)
+while True:
+    end = time.monotonic() + .03
+    while time.monotonic() < end:
+        pass
+    time.sleep(.03)
+"""
 
 _MOVES = """
 import os, socket, sys, time
 with open(sys.argv[1], "wb", buffering=0) as file, socket.socket(type=socket.SOCK_DGRAM) as to_itself:
     to_itself.bind(("127.0.0.1", 0))
+    print("begun", flush=True)
     while True:
         file.seek(0)
         file.write(bytes(200_000))
@@ -97,14 +110,17 @@ def measure(bench: Bench) -> float:
     stack = stack_of(bench)
     with tempfile.NamedTemporaryFile(dir=stack.home.root) as file:
         loads = [[_LOAD]] * (os.cpu_count() or 1) + [[_MOVES, file.name]]
-        load = [subprocess.Popen([sys.executable, "-c", *arguments]) for arguments in loads]
+        load = [subprocess.Popen([sys.executable, "-c", *words], stdout=subprocess.PIPE) for words in loads]
         try:
-            time.sleep(1.0)  # the load has begun
+            for process in load:
+                assert process.stdout
+                assert process.stdout.readline() == b"begun\n"
+            time.sleep(REACHES_BACK_S)  # a span: the first reading tells of nothing before the load
             read, end_us = _read(stack)
         finally:
             for process in load:
                 process.kill()
-                process.wait()
+                process.communicate()
     if not any(name.startswith("system.disk.") for name in read):
         bench.note("no disk of this machine is both in /proc/diskstats and kept")
     least = {

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -18,12 +16,12 @@ from wfmonitor.v1.metrics_service_pb2_grpc import MetricsServiceStub
 
 from tests.bench.harness.bench import Bench
 from tests.bench.harness.figure import Unmeasurable
+from tests.browser import ARGUMENTS, chromium
 from tests.stack import Stack, wait_until
 
 # After READY: first scans, first chunks, first garbage collections are over.
 SETTLE_S = 20.0
 FLUSH_S = 10.0
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 @contextmanager
@@ -40,14 +38,14 @@ def stack_of(bench: Bench) -> Stack:
 
 @contextmanager
 def _chromium() -> Iterator[Browser]:
-    program = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _BROWSERS)), None)
-    if program is None:
-        raise Unmeasurable("no Chromium: apt install chromium, or name one in CHROMIUM")
+    try:
+        program = chromium()
+    except FileNotFoundError as error:
+        raise Unmeasurable(str(error)) from None
     with sync_playwright() as playwright:
-        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-        chromium = playwright.chromium.launch(executable_path=program, args=arguments)
-        yield chromium
-        chromium.close()
+        opened = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        yield opened
+        opened.close()
 
 
 def browser_of(bench: Bench) -> Browser:

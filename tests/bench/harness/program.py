@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import signal
-import socket
 import subprocess
 import time
 import urllib.error
@@ -22,13 +21,6 @@ def find(*names: str) -> str:
         if path := shutil.which(name, path="/usr/local/bin:/usr/bin:/usr/sbin:/bin:/sbin") or shutil.which(name):
             return path
     raise Unmeasurable("not installed")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench.harness.program import find, free_port, get, running, wait_for
+from tests.bench.harness.program import find, get, running, wait_for
+from tests.stack import free_port
 
 NAME = "Prometheus + node_exporter"
 

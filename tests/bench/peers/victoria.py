@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.harness.figure import Unmeasurable
-from tests.bench.harness.program import find, free_port, get, running, wait_for
+from tests.bench.harness.program import find, get, running, wait_for
+from tests.stack import free_port
 
 NAME = "VictoriaMetrics"
 

@@ -6,7 +6,6 @@ import contextlib
 import http.client
 import json
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -24,12 +23,6 @@ SERVER = _KEPT.llama_server
 PYTHON = _KEPT.python
 
 needs_llama_cpp = [pytest.mark.llamacpp, pytest.mark.usefixtures("real_llama"), pytest.mark.timeout(BUILD_S)]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextlib.contextmanager

@@ -15,10 +15,10 @@ from services.collector.runtime.candidates import Candidate
 from services.collector.runtime.finder import Finder, identify
 from services.collector.runtime.processes import Processes
 from services.collector.samplers.runtime import RUNTIMES
-from tests.collector.runtime.real_llama import free_port
 from tests.collector.runtime.standin_runtime import Page, StandIn, never, recorded
 from tests.collector.runtime.test_history import Told
 from tests.collector.runtime.test_runtimes import Heard
+from tests.stack import free_port
 
 
 def owned(owner: str) -> bytes:

@@ -8,7 +8,8 @@ from services.collector.runtime.door import Door
 from services.collector.runtime.finder import identify
 from services.collector.runtime.processes import Processes
 from services.collector.samplers.runtime import RUNTIMES
-from tests.collector.runtime.real_llama import MODEL, PYTHON, free_port, needs_llama_cpp, running
+from tests.collector.runtime.real_llama import MODEL, PYTHON, needs_llama_cpp, running
+from tests.stack import free_port
 
 pytestmark = needs_llama_cpp
 

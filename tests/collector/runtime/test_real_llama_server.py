@@ -22,8 +22,9 @@ from services.collector.runtime.reading import Reading
 from services.collector.sampler import GpuShare
 from services.collector.samplers.runtime import RUNTIMES
 from services.collector.samplers.runtime.llama_server import LlamaServer
-from tests.collector.runtime.real_llama import MODEL, SERVER, complete, free_port, get, needs_llama_cpp, running
+from tests.collector.runtime.real_llama import MODEL, SERVER, complete, get, needs_llama_cpp, running
 from tests.collector.runtime.values import told
+from tests.stack import free_port
 
 pytestmark = needs_llama_cpp
 
