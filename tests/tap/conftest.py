@@ -16,12 +16,21 @@ from wfmonitor.v1 import requests_service_pb2 as pb
 from wfmonitor.v1 import settings_service_pb2 as settings
 from wfmonitor.v1.request_pb2 import RequestRecord
 from wfmonitor.v1.requests_service_pb2_grpc import RequestsServiceStub
+from wfmonitor.v1.sample_pb2 import RateGroup, SampleBatch
 from wfmonitor.v1.settings_service_pb2_grpc import SettingsServiceStub
 
+from bus import topics
 from bus.clock import wall_us
-from tests.stack import Stack
+from tests.stack import Ear, Stack
 from tests.tap.runtime_shapes import MODEL
 from tests.waiting import until
+
+
+def trend_of(ear: Ear, model: str) -> list[SampleBatch]:
+    """What the tap itself told of a model's scores."""
+    told = [SampleBatch.FromString(payload) for topic, payload in ear.messages if topic.startswith(topics.SAMPLES)]
+    wanted = ("tap", f"model:{model}", RateGroup.RATE_GROUP_TREND)
+    return [batch for batch in told if (batch.producer, batch.source, batch.group) == wanted]
 
 
 class Runtime:

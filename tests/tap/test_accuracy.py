@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from wfmonitor.v1.sample_pb2 import RateGroup, SampleBatch
 
 from bus import topics
 from tests.stack import Ear
-from tests.tap.conftest import Tapped
+from tests.tap.conftest import Tapped, trend_of
 
 # A name of its own: other tests of the same tap are scored as well.
 MODEL = "asks-for-json"
@@ -17,15 +16,8 @@ pytestmark = pytest.mark.usefixtures("of_many_models")
 ASKED = {"model": MODEL, "stream": True, "response_format": {"type": "json_object"}}
 
 
-def batches(ear: Ear) -> list[SampleBatch]:
-    """What the tap itself told of the model."""
-    told = [SampleBatch.FromString(payload) for topic, payload in ear.messages if topic.startswith(topics.SAMPLES)]
-    wanted = ("tap", f"model:{MODEL}", RateGroup.RATE_GROUP_TREND)
-    return [batch for batch in told if (batch.producer, batch.source, batch.group) == wanted]
-
-
 def scores(ear: Ear) -> list[float]:
-    return [value for batch in batches(ear) for value in batch.values]
+    return [value for batch in trend_of(ear, MODEL) for value in batch.values]
 
 
 async def test_json_that_was_asked_for_is_scored_and_the_stream_is_untouched(tapped: Tapped) -> None:
@@ -40,7 +32,7 @@ async def test_json_that_was_asked_for_is_scored_and_the_stream_is_untouched(tap
                     answers.append(await answer.read())
             assert answers[0] == answers[1]
         ear.wait_for(lambda _: scores(ear) == [1.0, 0.0], 30, "both scores")
-        (series,) = batches(ear)[0].series
+        (series,) = trend_of(ear, MODEL)[0].series
         assert series.metric == "model.accuracy_proxy"
         assert [(label.name, label.value) for label in series.labels] == [("type", "structured")]
         assert all(b"no json" not in payload for _, payload in ear.messages)

@@ -13,14 +13,15 @@ from services.tap.entropy import measure
 from services.tap.facts import Kind, TokenGroup
 
 
-async def test_the_first_burst_says_when_the_prompt_was_sent_also_where_its_tokens_came_at_once() -> None:
-    published: list[TokenBurst] = []
-
-    def publish(_topic: str, message: Message) -> None:
+class Published(list[TokenBurst]):
+    def take(self, _topic: str, message: Message) -> None:
         assert isinstance(message, TokenBurst)
-        published.append(message)
+        self.append(message)
 
-    bursts, sent_s = Bursts(publish), monotonic_s() - 2.0
+
+async def test_the_first_burst_says_when_the_prompt_was_sent_also_where_its_tokens_came_at_once() -> None:
+    published = Published()
+    bursts, sent_s = Bursts(published.take), monotonic_s() - 2.0
     bursts.add("a", "m", Phase.PHASE_SENT, [], 10, sent_s)
     bursts.add("a", "m", Phase.PHASE_FLOWING, [TokenGroup(sent_s + 1.5, 1, Kind.ANSWER)])
     bursts.flush()
@@ -33,8 +34,8 @@ async def test_the_first_burst_says_when_the_prompt_was_sent_also_where_its_toke
 
 
 async def test_bounds_travel_with_the_mass_they_are_of_and_nothing_where_none_was_measured() -> None:
-    published: list[TokenBurst] = []
-    bursts = Bursts(lambda _topic, message: published.append(message))  # type: ignore[arg-type]
+    published = Published()
+    bursts = Bursts(published.take)
     half = measure([math.log(0.375), math.log(0.125)])
     now_s = monotonic_s()
     groups = [TokenGroup(now_s, 1, Kind.ANSWER, certainty=half), TokenGroup(now_s, 1, Kind.ANSWER)]

@@ -15,7 +15,7 @@ CAPABILITIES = {"bge-m3": ["embedding"], "qwen3": ["completion", "tools"], "old"
 
 
 class Server:
-    """Answers what `reply` gives for (method, path, JSON of the body), and notes what was asked."""
+    """Answers as Ollama and LM Studio do of their models, and notes what was asked."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str]] = []

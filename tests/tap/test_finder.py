@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
@@ -20,6 +21,20 @@ HARMLESS = {"/v1/models", "/api/tags", "/seen"}
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
     async with aiohttp.ClientSession() as session:
         yield session
+
+
+@asynccontextmanager
+async def listing(body: bytes) -> AsyncIterator[int]:
+    """The port of a runtime that lists its models so."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+        writer.write(head % len(body) + body)
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1]
 
 
 async def test_a_runtime_is_found_named_and_only_asked_what_it_has_in_memory(http: aiohttp.ClientSession) -> None:
@@ -55,16 +70,9 @@ async def test_a_runtime_is_called_by_the_owner_of_its_models(
     http: aiohttp.ClientSession, owner: str, runtime: str
 ) -> None:
     body = b'{"data":[{"id":"m","owned_by":"%s"}]}' % owner.encode()
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-        writer.write(head % len(body) + body)
-        writer.close()
-
-    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+    async with listing(body) as port:
         table = RouteTable()
-        await Finder(http, table, (), lambda: True, (server.sockets[0].getsockname()[1],)).look()
+        await Finder(http, table, (), lambda: True, (port,)).look()
         (found,) = table.found.values()
         assert (found.upstream.runtime, found.models) == (runtime, frozenset({"m"}))
 
@@ -75,16 +83,9 @@ async def test_one_model_under_several_names_is_recorded_under_the_first(http: a
         b'{"id":"b","owned_by":"vllm","root":"/m","parent":null},'
         b'{"id":"lora","owned_by":"vllm","root":"/l","parent":"a"}]}'
     )
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-        writer.write(head % len(body) + body)
-        writer.close()
-
-    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+    async with listing(body) as port:
         table = RouteTable()
-        await Finder(http, table, (), lambda: True, (server.sockets[0].getsockname()[1],)).look()
+        await Finder(http, table, (), lambda: True, (port,)).look()
         (found,) = table.found.values()
         assert found.models == {"a", "b", "lora"}
         names = [table.name_of(found.upstream, asked) for asked in ("a", "b", "lora", "other")]

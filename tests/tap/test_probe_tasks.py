@@ -14,13 +14,12 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 from wfmonitor.v1 import requests_service_pb2 as pb
-from wfmonitor.v1.sample_pb2 import RateGroup, SampleBatch
 
 from bus import topics
 from services.tap.probe_tasks import LONGEST_ANSWER, Task, is_right, tasks
 from services.tap.probe_tasks_plan import REST_S, ROUND, Plan
 from tests.stack import Ear
-from tests.tap.conftest import Tapped, set_value
+from tests.tap.conftest import Tapped, set_value, trend_of
 from tests.waiting import until
 
 MODEL = "probed-here"
@@ -138,10 +137,7 @@ async def model(tapped: Tapped) -> AsyncIterator[Model]:
 
 
 def scores(ear: Ear) -> list[float]:
-    told = [SampleBatch.FromString(payload) for topic, payload in ear.messages if topic.startswith(topics.SAMPLES)]
-    wanted = ("tap", f"model:{MODEL}", RateGroup.RATE_GROUP_TREND)
-    batches = [batch for batch in told if (batch.producer, batch.source, batch.group) == wanted]
-    return [value for batch in batches for value in batch.values if not math.isnan(value)]
+    return [value for batch in trend_of(ear, MODEL) for value in batch.values if not math.isnan(value)]
 
 
 async def test_an_idle_model_is_asked_scored_and_marked_and_gives_way_to_a_person(tapped: Tapped, model: Model) -> None:
