@@ -16,7 +16,6 @@ import grpc
 from wfmonitor.v1.compare_service_pb2_grpc import add_CompareServiceServicer_to_server
 from wfmonitor.v1.requests_service_pb2_grpc import add_RequestsServiceServicer_to_server
 
-from bus.clock import until_beat_s
 from bus.context import ServiceContext
 from bus.service import run
 from bus.settings_mirror import SettingRefused
@@ -38,6 +37,7 @@ from services.tap.keeper import Keeper
 from services.tap.listening import Door
 from services.tap.measures import Measures
 from services.tap.meter import Figures, Meter
+from services.tap.own_figures import count
 from services.tap.probe_tasks_run import ProbeTasks
 from services.tap.proxy import Proxy
 from services.tap.routes import RouteError, RouteTable, parse_routes
@@ -54,14 +54,17 @@ _SWITCH_S = 0.0005
 async def tap(ctx: ServiceContext) -> AsyncIterator[None]:
     """Open the store, find the runtimes, open the port; leaving ends the traffic, then keeps the last records."""
     sys.setswitchinterval(_SWITCH_S)
-    with closing(Store(ctx.home.database("tap"), ctx.home.quarantine)) as store:
+    # A file of an earlier version may take seconds to open: the heart beats on meanwhile.
+    store = await asyncio.to_thread(Store, ctx.home.database("tap"), ctx.home.quarantine)
+    with closing(store):
         if lost := store.database.quarantined:
             ctx.emit("quarantine", "monitor:tap", f"records of requests began anew: {lost.reason}")
         ctx.journals["events"] = store.held
         ctx.journal_heads["events"] = lambda: store.head
         table, figures, bursts = RouteTable(), Figures(), Bursts(ctx.publish)
         keeper = Keeper(ctx, store, lambda: recording(ctx))
-        ended = Measures(ctx.samples, keeper.put).ended
+        series = Measures(ctx.samples, keeper.put)
+        ended = series.ended
         clients = Clients(lambda: recording(ctx) and ctx.settings.flag("privacy.record.client"), store.client_key)
         clients.follow()
         ctx.settings.on_change("privacy.record.client", lambda _key, _value: clients.follow())
@@ -99,7 +102,7 @@ async def tap(ctx: ServiceContext) -> AsyncIterator[None]:
             ctx.spawn(keeper.trim(), "remove old records")
             ctx.spawn(finder.run(), "look for runtimes")
             ctx.spawn(probes.run(), "probe tasks")
-            ctx.spawn(count(ctx, figures, bursts, keeper, proxy, besides, door), "own figures")
+            ctx.spawn(count(ctx, figures, bursts, keeper, series, proxy, besides, door), "own figures")
             # What lives from here on lives until the end; collecting it again and again would stop the traffic.
             gc.collect()
             gc.freeze()
@@ -162,36 +165,6 @@ def tell_failure(ctx: ServiceContext, figures: Figures, error: Exception) -> Non
         place = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{type(error).__name__} at {place.filename.rpartition('/')[2]}:{place.lineno}"
         ctx.log.error("a request could not be measured; it went through", error=where, count=figures.failures)
-
-
-async def count(
-    ctx: ServiceContext,
-    figures: Figures,
-    bursts: Bursts,
-    keeper: Keeper,
-    proxy: Proxy,
-    besides: Besides,
-    door: Door,
-) -> None:
-    """Put the tap's own counts into its Health, once a second."""
-    while True:
-        ctx.counters.update(
-            requests_total=figures.requests,
-            requests_running=len(figures.under_way),
-            tokens_total=figures.tokens,
-            bursts_total=bursts.published,
-            unmeasured_total=figures.unmeasured,
-            left_out_total=figures.left_out,
-            measure_failures_total=figures.failures + besides.failures_total,
-            records_lost_total=keeper.lost_total,
-            refused_total=proxy.refused_total,
-            unanswered_total=proxy.failed_total,
-            asked_beside_total=besides.asked_total,
-            refused_beside_total=besides.refused_total,
-            left_in_total=besides.left_in_total,
-            malformed_total=door.malformed.total,
-        )
-        await asyncio.sleep(until_beat_s())
 
 
 if __name__ == "__main__":

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import aiohttp
 import grpc
 from wfmonitor.v1 import requests_service_pb2 as pb
 from wfmonitor.v1.request_pb2 import RequestRecord
 
+from bus.runtime_names import LM_STUDIO
 from bus.settings_mirror import SettingsMirror
 from bus.targets import targets_of
 from bus.tariff import tariff_of
+from services.tap import lm_studio
 from services.tap.chatting import chatting
 from services.tap.clients_api import ClientsApi
 from services.tap.compare_loaded import loading
@@ -55,9 +59,10 @@ class RequestsApi(ClientsApi):
         running = [record for record in self._running() if request.model in ("", record.model)]
         if request.before_us or request.after_us:
             running = []
-        first = [] if request.after_id else running[:limit]
         # Behind the last of those under way begin those that ended.
         after_id = "" if request.after_id in self._figures.under_way else request.after_id
+        waiting = [] if after_id else _behind(running, request.after_id)
+        first = waiting[:limit]
         try:
             page = await self._store.list(
                 limit - len(first),
@@ -74,7 +79,8 @@ class RequestsApi(ClientsApi):
             )
             raise AssertionError from None
         await self.with_names(page.records)
-        answer = pb.ListRequestsResponse(requests=first + page.records, total=page.total + len(running), more=page.more)
+        more = page.more or len(waiting) > len(first)
+        answer = pb.ListRequestsResponse(requests=first + page.records, total=page.total + len(running), more=more)
         answer.terms.CopyFrom(terms_of(self._settings))
         return answer
 
@@ -100,6 +106,7 @@ class RequestsApi(ClientsApi):
         """What was set, in its order, then what was found: a row a model; `ask`: with what runtimes tell of it."""
         answer = pb.ListRoutesResponse()
         found = self._table.found
+        asked = []
         for route in self._table.given:
             upstream = route.upstream
             answer.routes.add(
@@ -116,13 +123,19 @@ class RequestsApi(ClientsApi):
                 for model in sorted(one.models) or [""]
             ]
             if request.ask:
-                await self._learn(one, rows)
+                asked.append(self._learn(one, rows))
+        await asyncio.gather(*asked)
         return answer
 
     async def _learn(self, found: Found, rows: list[pb.Route]) -> None:
         """Put into the rows of a runtime what it tells of its models."""
-        loaded = await loading(self._session, found.upstream)
-        chats = await chatting(self._session, found.upstream, found.models)
+        if found.upstream.runtime == LM_STUDIO:
+            models = await lm_studio.listed(self._session, found.upstream)
+            loaded, chats = lm_studio.in_memory(models), lm_studio.chats(models)
+        else:
+            loaded, chats = await asyncio.gather(
+                loading(self._session, found.upstream), chatting(self._session, found.upstream, found.models)
+            )
         for row in rows:
             if (in_memory := loaded(row.prefix)) is not None:
                 row.loaded = in_memory
@@ -131,6 +144,12 @@ class RequestsApi(ClientsApi):
 
     def _running(self) -> list[RequestRecord]:
         return [builder.so_far() for builder in reversed(self._figures.under_way.values())]
+
+
+def _behind(running: list[RequestRecord], id_: str) -> list[RequestRecord]:
+    """Those that stand behind the one of this id; all where it is not among them."""
+    at = next((number for number, record in enumerate(running, 1) if record.id == id_), 0)
+    return running[at:]
 
 
 def terms_of(settings: SettingsMirror) -> pb.Terms:

@@ -10,9 +10,11 @@ import msgspec
 from msgspec import Struct
 
 from bus import runtime_names
+from services.tap import lm_studio
 from services.tap.routes import Upstream
+from services.tap.whole_answer import read_whole
 
-_TIMEOUT = aiohttp.ClientTimeout(total=3.0)
+_TIMEOUT_S = 3.0
 _LONGEST = 4 << 20
 # Ollama is asked of each model by itself, and reads its file's head for the answer.
 _MOST_ASKED = 64
@@ -24,17 +26,7 @@ class _Shown(Struct, gc=False):
     capabilities: list[str] | None = None
 
 
-class _Listed(Struct, gc=False):
-    id: str | None = None
-    type: str | None = None
-
-
-class _Models(Struct, gc=False):
-    data: list[_Listed] | None = None
-
-
 _shown = msgspec.json.Decoder(_Shown)
-_models = msgspec.json.Decoder(_Models)
 
 
 async def chatting(session: aiohttp.ClientSession, upstream: Upstream, models: Iterable[str]) -> dict[str, bool]:
@@ -43,12 +35,7 @@ async def chatting(session: aiohttp.ClientSession, upstream: Upstream, models: I
         case runtime_names.OLLAMA:
             return await _of_ollama(session, upstream, sorted(models)[:_MOST_ASKED])
         case runtime_names.LM_STUDIO:
-            body = await _read(session, "GET", f"http://{upstream.authority}/api/v0/models")
-            try:
-                listed = _models.decode(body).data or []
-            except (msgspec.DecodeError, RecursionError):
-                return {}
-            return {one.id: one.type in ("llm", "vlm") for one in listed if one.id and one.type}
+            return lm_studio.chats(await lm_studio.listed(session, upstream))
         case _:
             return {}
 
@@ -58,9 +45,10 @@ async def _of_ollama(session: aiohttp.ClientSession, upstream: Upstream, models:
 
     async def ask(model: str) -> tuple[str, bool | None]:
         async with few:
-            body = await _read(session, "POST", f"http://{upstream.authority}/api/show", {"model": model})
+            url = f"http://{upstream.authority}/api/show"
+            body = await read_whole(session, "POST", url, {"model": model}, longest=_LONGEST, timeout_s=_TIMEOUT_S)
         try:
-            told = _shown.decode(body).capabilities
+            told = _shown.decode(body or b"").capabilities
         except (msgspec.DecodeError, RecursionError):
             return model, None
         return model, None if told is None else "completion" in told
@@ -72,16 +60,3 @@ async def _of_ollama(session: aiohttp.ClientSession, upstream: Upstream, models:
     for one in late:
         one.cancel()
     return {model: chats for model, chats in (one.result() for one in answered) if chats is not None}
-
-
-async def _read(session: aiohttp.ClientSession, method: str, url: str, body: object = None) -> bytes:
-    try:
-        async with session.request(method, url, json=body, timeout=_TIMEOUT, allow_redirects=False) as answer:
-            if answer.status != 200:
-                return b""
-            whole = bytearray()
-            while len(whole) < _LONGEST and (part := await answer.content.read(_LONGEST - len(whole))):
-                whole += part
-            return bytes(whole)
-    except (aiohttp.ClientError, OSError, TimeoutError):
-        return b""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import aiohttp
 import msgspec
@@ -10,9 +11,11 @@ from msgspec import Struct
 
 from bus import runtime_names
 from bus.model_names import same_model
+from services.tap import lm_studio
 from services.tap.routes import Upstream
+from services.tap.whole_answer import read_whole
 
-_TIMEOUT = aiohttp.ClientTimeout(total=3.0)
+_TIMEOUT_S = 3.0
 _LONGEST = 1 << 20
 # These have in memory what they list.
 _ALWAYS = frozenset({runtime_names.VLLM, runtime_names.SGLANG})
@@ -25,7 +28,6 @@ class _Status(Struct, gc=False):
 class _Model(Struct, gc=False):
     id: str | None = None
     name: str | None = None
-    state: str | None = None
     status: _Status | None = None
 
 
@@ -34,7 +36,13 @@ class _Models(Struct, gc=False):
     models: list[_Model] | None = None
 
 
-_decoder = msgspec.json.Decoder(_Models)
+class _Props(Struct, gc=False):
+    is_sleeping: bool = False
+
+
+T = TypeVar("T")
+_models = msgspec.json.Decoder(_Models)
+_props = msgspec.json.Decoder(_Props)
 
 
 async def is_loaded(session: aiohttp.ClientSession, upstream: Upstream, model: str) -> bool | None:
@@ -43,32 +51,46 @@ async def is_loaded(session: aiohttp.ClientSession, upstream: Upstream, model: s
 
 
 async def loading(session: aiohttp.ClientSession, upstream: Upstream) -> Callable[[str], bool | None]:
-    """Ask a runtime once; return whether it has a model in memory, by the model's name, None where it does not tell."""
+    """Ask a runtime; return whether it has a model in memory, by the model's name, None where it does not tell."""
     match upstream.runtime:
         case runtime_names.OLLAMA:
-            listed = await _ask(session, upstream, "/api/ps")
+            listed = await _ask(session, upstream, "/api/ps", _models)
             running = None if listed is None else [one.name or "" for one in listed.models or []]
             return lambda model: None if running is None else any(same_model(model, one) for one in running)
         case runtime_names.LM_STUDIO:
-            listed = await _ask(session, upstream, "/api/v0/models")
-            states = {one.id: one.state for one in (listed.data if listed else None) or [] if one.state}
-            return lambda model: states[model] == "loaded" if model in states else None
+            return lm_studio.in_memory(await lm_studio.listed(session, upstream))
         case runtime_names.LLAMA_CPP:
-            listed = await _ask(session, upstream, "/v1/models")
-            if listed is None:
-                return lambda _model: None
-            told = {one.id: one.status.value for one in listed.data or [] if one.status is not None}
-            # A router tells of each model; a plain llama-server has its one in memory.
-            return lambda model: told.get(model) == "loaded" if told else True
+            return await _of_llama_server(session, upstream)
         case known:
-            return lambda _model: True if known in _ALWAYS else None
+            return _always if known in _ALWAYS else _never_told
 
 
-async def _ask(session: aiohttp.ClientSession, upstream: Upstream, path: str) -> _Models | None:
+def _always(_model: str) -> bool | None:
+    return True
+
+
+def _never_told(_model: str) -> bool | None:
+    return None
+
+
+async def _of_llama_server(session: aiohttp.ClientSession, upstream: Upstream) -> Callable[[str], bool | None]:
+    listed = await _ask(session, upstream, "/v1/models", _models)
+    if listed is None:
+        return _never_told
+    if told := {one.id: one.status.value for one in listed.data or [] if one.status is not None}:
+        # A router tells of each model.
+        return lambda model: told.get(model) == "loaded"
+    # A plain one has its model in memory, unless it sleeps: then the first request loads it again.
+    props = await _ask(session, upstream, "/props", _props)
+    return _never_told if props is None else lambda _model: not props.is_sleeping
+
+
+async def _ask(
+    session: aiohttp.ClientSession, upstream: Upstream, path: str, decoder: msgspec.json.Decoder[T]
+) -> T | None:
+    url = f"http://{upstream.authority}{path}"
+    body = await read_whole(session, "GET", url, longest=_LONGEST, timeout_s=_TIMEOUT_S)
     try:
-        async with session.get(f"http://{upstream.authority}{path}", timeout=_TIMEOUT, allow_redirects=False) as answer:
-            if answer.status != 200:
-                return None
-            return _decoder.decode(await answer.content.read(_LONGEST))
-    except (aiohttp.ClientError, OSError, TimeoutError, msgspec.DecodeError, RecursionError):
+        return decoder.decode(body or b"")
+    except (msgspec.DecodeError, RecursionError):
         return None

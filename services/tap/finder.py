@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from bus.runtime_names import LITELLM, LLAMA_CPP, LLAMA_CPP_PYTHON, LM_STUDIO, OLLAMA, SGLANG, VLLM
 from services.tap.routes import Found, RouteTable, Upstream
+from services.tap.whole_answer import whole_of
 
 # In the order of preference where several could answer.
 USUAL_PORTS = (11434, 8080, 8000, 30000, 1234, 9931, 3000, 4000)
@@ -150,9 +151,7 @@ class Finder:
         async with self._session.get(url, timeout=timeout, allow_redirects=False) as answer:
             if answer.status != 200 or "json" not in answer.headers.get("Content-Type", ""):
                 return None
-            body = await answer.content.read(_LONGEST_LIST)
-            while not answer.content.at_eof() and len(body) < _LONGEST_LIST:
-                body += await answer.content.read(_LONGEST_LIST - len(body))
+            body = await whole_of(answer, _LONGEST_LIST)
             server = answer.headers.get("Server", "")
         listed = _decoder.decode(body)
         models = (listed.models if path == "/api/tags" else listed.data) or []

@@ -54,6 +54,10 @@ class Measures:
         self._samples = samples
         self._keep = keep
         self._models: dict[str, _Model] = {}
+        self.left_out_total = 0
+        """Records told as no series: their model came after MOST_MODELS others."""
+        self.late_total = 0
+        """Records that were told too late for their times to be told as series."""
 
     def ended(self, record: RequestRecord) -> None:
         """A request ended; one of no known model is kept, and told as no series."""
@@ -63,9 +67,10 @@ class Measures:
         model = self._models.get(record.model)
         if model is None:
             if len(self._models) >= MOST_MODELS:
+                self.left_out_total += 1
                 return
             model = self._models[record.model] = _Model(self._samples, f"model:{record.model}")
-        model.ended(record, boot_us())
+        self.late_total += model.ended(record, boot_us())
 
 
 class _Model:
@@ -81,8 +86,8 @@ class _Model:
         self._errors = {self._series("errors_total"): 0.0}
         self._tokens: dict[Series, float] = {}
 
-    def ended(self, record: RequestRecord, now_us: int) -> None:
-        """Count it, and tell what was measured of it; `now_us` of the boot clock."""
+    def ended(self, record: RequestRecord, now_us: int) -> bool:
+        """Count it, tell what was measured of it; return whether it came too late for times. `now_us`: boot clock."""
         ended_us = record.start_boot_us + round(record.e2e_ms * 1e3) if record.HasField("e2e_ms") else now_us
         late = now_us - ended_us > _MOST_LATE_US
         if not self._newest_us:
@@ -91,6 +96,7 @@ class _Model:
         self._count(record)
         row = self._reasons | self._errors | self._tokens | ({} if late else self._times(record))
         self._tell(row, now_us if late else ended_us, now_us)
+        return late
 
     def _count(self, record: RequestRecord) -> None:
         reason = record.finish_reason if record.finish_reason in REASONS else "other"

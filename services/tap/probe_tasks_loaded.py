@@ -6,6 +6,7 @@ it. LM Studio: /api/v0/models. vLLM and SGLang hold their model for as long as t
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -14,8 +15,8 @@ import aiohttp
 
 from bus.runtime_names import LLAMA_CPP, LM_STUDIO, OLLAMA, SGLANG, VLLM
 from services.tap.routes import Found
+from services.tap.whole_answer import read_whole
 
-_TIMEOUT = aiohttp.ClientTimeout(total=2.0)
 _LONGEST = 1 << 20
 _SERVED_WHOLE = frozenset({VLLM, SGLANG})
 
@@ -34,7 +35,7 @@ async def loaded_models(session: aiohttp.ClientSession, runtimes: Iterable[Found
     for runtime in runtimes:
         try:
             found |= await _of(session, runtime)
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             continue
     return found
 
@@ -59,10 +60,8 @@ async def _of(session: aiohttp.ClientSession, found: Found) -> dict[str, Loaded]
 
 
 async def _read(session: aiohttp.ClientSession, url: str) -> Any:
-    async with session.get(url, timeout=_TIMEOUT, allow_redirects=False) as answer:
-        if answer.status != 200 or (answer.content_length or 0) > _LONGEST:
-            raise ValueError(f"HTTP {answer.status}")
-        return await answer.json(content_type=None)
+    body = await read_whole(session, "GET", url, longest=_LONGEST, timeout_s=2.0)
+    return json.loads(body or b"")
 
 
 def _stays_s(expires_at: Any) -> float | None:

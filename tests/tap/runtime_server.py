@@ -113,6 +113,8 @@ class Runtime:
         self.seen.append({"method": method, "path": path, "headers": headers, "bytes": len(body)})
         if plain in ("/v1/models", "/api/tags"):
             return await whole(writer, models(plain))
+        if plain == "/props" and OWNER == "llamacpp":
+            return await whole(writer, {"is_sleeping": False})
         if plain == "/echo":
             return await whole(
                 writer, {"method": method, "path": path, "headers": headers, "body": body.decode("latin-1")}

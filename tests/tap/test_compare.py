@@ -287,6 +287,25 @@ async def test_what_is_in_memory_is_asked_without_loading_anything(runtime_name:
         assert await is_loaded(http, upstream._replace(runtime="llama-cpp-python"), "any") is None
 
 
+@pytest.mark.parametrize(
+    ("props", "loaded"), [({"is_sleeping": True}, False), ({"is_sleeping": False}, True), ({}, True), (None, None)]
+)
+async def test_a_llama_server_that_sleeps_has_nothing_in_memory(
+    props: dict[str, bool] | None, loaded: bool | None
+) -> None:
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        if request.path == "/v1/models":
+            return web.json_response({"data": [{"id": "its one"}]})
+        assert (request.method, request.path_qs) == ("GET", "/props")
+        return web.Response(status=401) if props is None else web.json_response(props)
+
+    server = RawTestServer(answer)
+    await server.start_server()
+    async with server, aiohttp.ClientSession() as http:
+        assert server.port is not None
+        assert await is_loaded(http, Upstream("127.0.0.1", server.port, "llama.cpp"), "its one") is loaded
+
+
 async def test_a_model_that_is_not_in_memory_is_not_loaded_unasked() -> None:
     class Away(Sources):
         async def loaded(self, upstream: Upstream, model: str) -> bool | None:

@@ -152,6 +152,8 @@ def test_what_is_told_a_minute_late_is_counted_and_gives_no_times(told: Told) ->
     assert row["requests_total stop request"] == 1.0
     assert "ttft_ms request" not in row
     assert told.table.rows[-1][1] >= told.now_us
+    told.ended(ttft_ms=100.0)
+    assert told.measures.late_total == 1
 
 
 def test_names_come_from_requests_and_are_bounded(told: Told) -> None:
@@ -162,6 +164,7 @@ def test_names_come_from_requests_and_are_bounded(told: Told) -> None:
     assert len(told.kept) == measures.MOST_MODELS + 6  # kept they are all
     told.ended(model="m0")
     assert len(told.samples.tables[0].rows) == 3
+    assert told.measures.left_out_total == 5
 
 
 def test_of_a_busy_model_as_many_minutes_are_held(told: Told) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import sqlite3
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from wfmonitor.v1.request_pb2 import RequestCost, RequestRecord
 from services.tap.order import COLUMNS, FIGURES, Order
 from services.tap.store import Store
 from tests.tap.conftest import Tapped
+from tests.waiting import until
 
 MODELS = ("llama", "qwen", "phi")
 ENDS = ("stop", "length", "abort", "")
@@ -126,6 +128,30 @@ async def test_a_file_of_an_earlier_version_gets_its_columns(tmp_path: Path) -> 
         for name in COLUMNS:
             assert await paged(opened, Order(name), 7) == in_order(kept, Order(name))
         opened.close()
+
+
+async def test_those_under_way_are_paged_as_well_and_then_come_those_that_ended(tapped: Tapped) -> None:
+    await tapped.read("/v1/chat/completions", tokens=1)
+    ended = (await tapped.record()).id
+    ask = tapped.requests().ListRequests
+
+    async def all_running() -> bool:
+        answer = await ask(pb.ListRequestsRequest(limit=1000), timeout=30)
+        return sum(not one.HasField("e2e_ms") for one in answer.requests) == 3
+
+    async with contextlib.AsyncExitStack() as open_:
+        for _ in range(3):
+            await open_.enter_async_context(tapped.ask("/v1/chat/completions", forever=True, gap_ms=20))
+        await until(all_running)
+        whole = [one.id for one in (await ask(pb.ListRequestsRequest(limit=1000), timeout=30)).requests]
+        for limit in (1, 2, 3):
+            found: list[str] = []
+            while ended not in found:
+                page = await ask(pb.ListRequestsRequest(limit=limit, after_id=found[-1] if found else ""), timeout=30)
+                assert len(page.requests) <= limit
+                assert page.more or page.requests[-1].id == whole[-1]
+                found += [one.id for one in page.requests]
+            assert found == whole[: len(found)]
 
 
 async def test_the_service_pages_and_says_what_it_does_not_know(tapped: Tapped) -> None:
