@@ -3,10 +3,8 @@
 A source that sends other fields each time would change its table's schema each time; so a column once
 seen stays, and is absent (NaN) in rows that do not have it.
 
-The rows of a table come in order of time: the aggregator takes one that lies before the newest for a clock that
-was set, and moves all earlier rows by as much (`RingTable.line_us`). Order is judged by the boot clock, which nobody
-sets. No row lies ahead of now, so nothing locks a source: an event ahead counts as now, one that is late as next
-after the newest, where it is late by no more than `LATE_US`.
+The rows of a table come in order of time (`RowTimes`). No row lies ahead of now, so nothing locks a source: an event
+ahead counts as now, one that is late as next after the newest, where it is late by no more than `LATE_US`.
 """
 
 import math
@@ -17,6 +15,7 @@ from typing import NamedTuple, Protocol
 from wfmonitor.v1.sample_pb2 import RateGroup
 
 from bus import clock
+from bus.row_times import RowTimes
 from bus.series import Series
 from services.gateway.ingest import Row
 from services.gateway.refusal import Refusal
@@ -26,10 +25,6 @@ MAX_COLUMNS = 256
 # Of all sources together: five minutes of them at a row a second are 31 MB of the 96 that the aggregator's rings may
 # take; what does not fit there it throws away, and the sender would have its 200.
 MAX_SERIES = 8192
-# The two clocks are read one after the other: mostly within a µs, but who loses the processor in between has it back
-# some ms later. A row that much before the newest by the wall clock is no sign of a clock that was set, and comes after
-# it: the page and a merged live frame know a row by its wall clock.
-_READINGS_DIFFER_US = 10_000
 # Two senders of one source, or two connections of one sender: what was measured first may come second.
 LATE_US = 10_000_000
 
@@ -65,8 +60,7 @@ class _Open:
         self.table = table
         self.columns: tuple[Series, ...] = ()
         self.held: frozenset[Series] = frozenset()
-        self.newest_us = 0
-        self.newest_boot_us: float = -math.inf
+        self.times = RowTimes()
 
 
 class OwnTables:
@@ -109,7 +103,7 @@ class OwnTables:
                         f"{MAX_SOURCES} sources are open, {source[:80]!r} would be one more.",
                         "Send fewer sources; restart the gateway to forget old ones.",
                     )
-                newest[source] = known.newest_boot_us if known is not None else -math.inf
+                newest[source] = known.times.newest_boot_us if known is not None else -math.inf
                 held[source] = known.held if known is not None else frozenset()
             if more := row.values.keys() - held[source]:
                 held[source] |= more
@@ -152,11 +146,6 @@ class OwnTables:
             known.held |= more
             self._series += len(more)
             known.columns = tuple(sorted(known.held))
-        if boot_us <= known.newest_boot_us:
-            boot_us = int(known.newest_boot_us) + 1
-        time_us = boot_us - now.boot_us + now.wall_us
-        if 0 <= known.newest_us - time_us < _READINGS_DIFFER_US:
-            time_us = known.newest_us + 1
-        known.newest_us, known.newest_boot_us = time_us, boot_us
+        time_us, boot_us = known.times.next(boot_us, now.wall_us - now.boot_us)
         values = [row.values.get(series, math.nan) for series in known.columns]
         known.table.write(known.columns, [time_us], [boot_us], values)

@@ -16,6 +16,7 @@ from wfmonitor.v1.sample_pb2 import RateGroup
 
 from bus.clock import boot_us, wall_us
 from bus.resolution import digits_of, told
+from bus.row_times import RowTimes
 from bus.samples import SampleProducer
 from bus.series import Series
 
@@ -80,7 +81,7 @@ class _Model:
         self._source = source
         self._table = samples.table(source, RateGroup.RATE_GROUP_EVENT, _CALM_HZ)
         self._columns: tuple[Series, ...] = ()
-        self._newest_us = 0
+        self._order = RowTimes()
         self._rows_us: deque[int] = deque(maxlen=_BUSY)
         self._reasons = {self._series("requests_total", TYPE, reason): 0.0 for reason in REASONS}
         self._errors = {self._series("errors_total"): 0.0}
@@ -90,7 +91,7 @@ class _Model:
         """Count it, tell what was measured of it; return whether it came too late for times. `now_us`: boot clock."""
         ended_us = record.start_boot_us + round(record.e2e_ms * 1e3) if record.HasField("e2e_ms") else now_us
         late = now_us - ended_us > _MOST_LATE_US
-        if not self._newest_us:
+        if not self._columns:
             # From nothing: an alert on the rate of failures sees the very first.
             self._tell(self._reasons | self._errors, max(record.start_boot_us, now_us - _MOST_LATE_US), now_us)
         self._count(record)
@@ -119,12 +120,12 @@ class _Model:
         if not row.keys() <= set(self._columns):
             self._columns = tuple(sorted(row.keys() | set(self._columns)))
         # Requests overlap, and programs tell theirs when they like: a table's rows follow one another.
-        self._newest_us = at_us = max(self._newest_us, min(at_us, now_us))
+        time_us, at_us = self._order.next(min(at_us, now_us), wall_us() - boot_us())
         self._rows_us.append(at_us)
         if len(self._rows_us) == _BUSY and at_us - self._rows_us[0] < 1e6 * _BUSY / _CALM_HZ:
             self._table.rate_hz = _BUSY_HZ
         values = [row.get(series, math.nan) for series in self._columns]
-        self._table.write(self._columns, [wall_us() - boot_us() + at_us], [at_us], values)
+        self._table.write(self._columns, [time_us], [at_us], values)
 
     def _series(self, metric: str, type_: str = TYPE, reason: str = "") -> Series:
         labels = (("reason", reason), ("type", type_)) if reason else (("type", type_),)

@@ -146,6 +146,14 @@ def test_rows_of_overlapping_requests_follow_one_another(told: Told) -> None:
     assert times[-1] <= boot_us()  # a program may say that it ended in the future
 
 
+def test_requests_that_end_at_one_moment_have_each_a_time_of_its_own(told: Told) -> None:
+    for _ in range(3):
+        told.ended()
+    before, *ended = told.table.rows
+    assert [at_us for _, at_us, _ in ended] == [told.now_us - 1_000_000 + more for more in range(3)]
+    assert len({time_us for time_us, _, _ in (before, *ended)}) == 4
+
+
 def test_what_is_told_a_minute_late_is_counted_and_gives_no_times(told: Told) -> None:
     told.ended(ago_s=61.0, ttft_ms=100.0)
     row = told.table.names(-1)
