@@ -5,6 +5,12 @@
 export const NONE = '–';
 const GAP = '\u00a0';
 
+/** A number in words, a dash where there is none. @param {number|null|undefined} value @param {(value: number) => string} say */
+export const figure = (value, say) => (value === null || value === undefined || value !== value ? NONE : say(value));
+
+/** A correlation, two digits and its sign. @param {number} r */
+export const signed = (r) => r.toFixed(2).replace('-', '−');
+
 /** Two or three digits that matter: 0.42, 4.2, 42.1, 420. @param {number} value */
 export function short(value) {
     const size = Math.abs(value);

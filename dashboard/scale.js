@@ -3,6 +3,9 @@
  * (network, disk) the scale steps 1-2-5, up at once and down only when nothing near it was seen for a while.
  */
 
+/** tok/s at which a ribbon of the energy band has its full width, and the bar in its place its full length. */
+export const FULL_TPS = 40;
+
 /** The least 1, 2 or 5 × 10ⁿ that is ≥ value. @param {number} value @param {number} least */
 export function step125(value, least) {
     let step = least;

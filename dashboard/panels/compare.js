@@ -12,19 +12,17 @@ const EACH_MS = 1000;
 const HEADS = ['model', 'prompt', 'at a time', 'TTFT, ms', 'TPOT, ms', 'tokens/s', 'J a token', 'VRAM', 'n', ''];
 const HOW = 'Median, and the range from p25 to p75. TTFT: sent to the first token. TPOT: last token less first, over the tokens between. Tokens/s: all streams of a round together.';
 
+/** @param {Spread} spread @param {(value: number) => string} say */
+const range = ({median, p25, p75}, say) => `${say(median)} [${say(p25)} to ${say(p75)}]`;
+
 /** @param {Spread|null} spread @param {number} digits */
-export function spreadWords(spread, digits) {
-    if (!spread) return NONE;
-    const [median, low, high] = [spread.median, spread.p25, spread.p75].map((one) => one.toFixed(digits));
-    return `${median} [${low} to ${high}]`;
-}
+export function spreadWords(spread, digits) { return spread ? range(spread, (one) => one.toFixed(digits)) : NONE; }
 
 /** Video memory with its range; runs of earlier versions kept one number. @param {Cell} cell */
 function vramWords({vram_bytes: bytes, vram_bytes_spread: spread}) {
     if (bytes === null) return NONE;
-    if (!spread) return join(memory(bytes));
-    const [median, low, high] = [spread.median, spread.p25, spread.p75].map((one) => join(memory(one)));
-    return `${median} [${low} to ${high}]`;
+    const say = (/** @type {number} */ one) => join(memory(one));
+    return spread ? range(spread, say) : say(bytes);
 }
 
 /** @param {Cell} cell */

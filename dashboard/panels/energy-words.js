@@ -1,6 +1,7 @@
 /** What the energy band says in words: beside a lane, as its alternative text, and as the evidence for a mark. */
 import {el, text} from '../dom.js';
-import {NONE, millis} from '../format.js';
+import {NONE, millis, signed} from '../format.js';
+import {FULL_TPS} from '../scale.js';
 
 /** @typedef {import('../context.js').Context} Context */
 /** @typedef {import('../types').LaneFigures} LaneFigures */
@@ -61,9 +62,6 @@ export function laneSentence(lane, context) {
 /** @param {number} r @param {string} other the other model, '' where it is not told which */
 function togetherWords(r, other) { return `${r > 0 ? 'in step with' : 'opposed to'} ${other || 'another model'}, r ${signed(r)}`; }
 
-/** @param {number} r */
-export const signed = (r) => r.toFixed(2).replace('-', '−');
-
 /**
  * One text for each kind of mark (workers/energy-evidence.js).
  * @param {any} found @param {string} profile in words @returns {{title: string, rest: string[], metric: string}}
@@ -80,7 +78,7 @@ export function evidenceWords(found, profile) {
             ].filter(Boolean),
             metric: `${of('model.interference')}${found.other && ` [model:${found.other}]`}`,
         };
-        case 'rate': return {title: rateTitle(found), rest: ['tokens of the last second; the bar is full at 40'], metric: of('model.tps')};
+        case 'rate': return {title: rateTitle(found), rest: [`tokens of the last second; the bar is full at ${FULL_TPS}`], metric: of('model.tps')};
         case 'burst': return {
             title: rateTitle(found), metric: of('model.tps'),
             rest: [`${found.tps > found.burst_tps ? 'a burst: more than' : 'no burst: not more than'} ${found.burst_tps.toFixed(0)}, 0.6 of what ${profile} takes for the most`],

@@ -2,8 +2,9 @@
 import {LEVELS} from '../detail.js';
 import {openDialog} from '../dialog.js';
 import {attribute, el, hide, rows, text} from '../dom.js';
-import {NONE, clock} from '../format.js';
-import {EvidenceTip, laneSentence, laneWords, profileOf, signed} from './energy-words.js';
+import {NONE, clock, signed} from '../format.js';
+import {FULL_TPS} from '../scale.js';
+import {EvidenceTip, laneSentence, laneWords, profileOf} from './energy-words.js';
 
 /** @typedef {import('../context.js').Context} Context */
 /** @typedef {import('../types').EnergyFigures} EnergyFigures */
@@ -14,7 +15,7 @@ const COLOURS = {
     inStep: '--energy-in-step', opposed: '--energy-opposed', opposedText: '--energy-opposed-text',
 };
 const LEGEND = [
-    ['ribbon', 'width: 0 to 40 tok/s'], ['spark', 'a token arrives'], ['dots', dotWords(1)],
+    ['ribbon', `width: 0 to ${FULL_TPS} tok/s`], ['spark', 'a token arrives'], ['dots', dotWords(1)],
     ['glow', 'glow: E'], ['core', 'light: token speed'], ['hollow', 'a stall'], ['in-step', 'in step'], ['opposed', 'opposed'], ['steps', 'charging'],
 ];
 const ANNOUNCE_MS = 3000, ANNOUNCE_E = 0.2;
@@ -132,7 +133,7 @@ function tellLegend(legend, {lanes, more, fidelity, per_dot, level, joined, stil
     const detail = item('detail');
     hide(detail, !level && !still);
     hide(/** @type {HTMLElement} */ (detail.lastElementChild), !level);
-    text(/** @type {Element} */ (detail.firstElementChild), [still ? 'bars: tok/s of 40, and E of 1' : '', level ? `detail ${LEVELS[level].name}: ${level === 2 ? 'the page has no time for motion' : 'fewer marks, the page is busy'}` : ''].filter(Boolean).join('; '));
+    text(/** @type {Element} */ (detail.firstElementChild), [still ? `bars: tok/s of ${FULL_TPS}, and E of 1` : '', level ? `detail ${LEVELS[level].name}: ${level === 2 ? 'the page has no time for motion' : 'fewer marks, the page is busy'}` : ''].filter(Boolean).join('; '));
 }
 
 /**

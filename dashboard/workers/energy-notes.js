@@ -1,4 +1,5 @@
 /** What the band says beside its shapes, and what stands in their place where nothing may move (LOOK "Energy"). */
+import {FULL_TPS} from '../scale.js';
 import {endOf} from './energy-lane.js';
 import {SPAN_US, ends, gapsOf, xOf} from './energy-shapes.js';
 
@@ -38,8 +39,6 @@ export function drawWords(painter, lane, now_us, box) {
 
 /** px right of the bars, for their numbers. */
 const BAR_WORDS_PX = 200;
-/** tok/s of a full bar. */
-export const BAR_TPS = 40;
 
 /** The two bars of a lane: rate over E. @param {Box} box */
 export function bars(box) {
@@ -65,7 +64,7 @@ export function drawStill(painter, all) {
             pen.fillStyle = ink.text;
             pen.fillText(words, left + width + 12, y + 4);
         };
-        bar(rate_y, tps / BAR_TPS, tps === tps ? `${tps.toFixed(1)} tok/s, of ${BAR_TPS}` : `– tok/s, ${state}`);
+        bar(rate_y, tps / FULL_TPS, tps === tps ? `${tps.toFixed(1)} tok/s, of ${FULL_TPS}` : `– tok/s, ${state}`);
         bar(energy_y, energy, energy === energy ? `E ${energy.toFixed(2)}, of 1` : 'E not measured');
     });
 }

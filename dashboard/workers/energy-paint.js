@@ -110,15 +110,8 @@ export class Painter {
 
     /** @param {{x: number, width: number, energy: number}[]} cells @param {Box} box @param {string} colour */
     glow(cells, box, colour) {
-        const {pen} = this, halo = this.halo(colour), scale = (box.right - box.left) / SPAN_US * 1e6;
-        let drawn = 0;
-        for (const {x, width, energy} of cells) {
-            pen.globalAlpha = GLOW_MOST * energy;
-            pen.drawImage(halo, x, box.middle - GLOW_REACH, width, 2 * GLOW_REACH);
-            drawn += (pen.globalAlpha / GLOW_MOST) * (width / scale);
-        }
-        pen.globalAlpha = 1;
-        return drawn;
+        const {pen} = this, halo = this.halo(colour), top = box.middle - GLOW_REACH;
+        return this.lit(cells, box, (x, width) => pen.drawImage(halo, x, top, width, 2 * GLOW_REACH));
     }
 
     /**
@@ -126,12 +119,22 @@ export class Painter {
      * @param {{x: number, width: number, energy: number}[]} cells @param {Box} box @param {number} top @param {number} high px @param {number} at which of them
      */
     strip(cells, box, top, high, at) {
-        const {pen, ink} = this, scale = (box.right - box.left) / SPAN_US * 1e6;
-        let drawn = 0;
+        const {pen, ink} = this;
         pen.fillStyle = ink.streams[at % ink.streams.length];
+        return this.lit(cells, box, (x, width) => pen.fillRect(x, top, width, high));
+    }
+
+    /**
+     * Cells as bright as their energy.
+     * @param {{x: number, width: number, energy: number}[]} cells @param {Box} box @param {(x: number, width: number) => void} put
+     * @returns {number} the energy that was drawn, s at full energy
+     */
+    lit(cells, box, put) {
+        const {pen} = this, scale = (box.right - box.left) / SPAN_US * 1e6;
+        let drawn = 0;
         for (const {x, width, energy} of cells) {
             pen.globalAlpha = GLOW_MOST * energy;
-            pen.fillRect(x, top, width, high);
+            put(x, width);
             drawn += (pen.globalAlpha / GLOW_MOST) * (width / scale);
         }
         pen.globalAlpha = 1;

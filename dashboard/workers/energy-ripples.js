@@ -3,6 +3,7 @@
  * another, and not with which: two that tell the same r are a pair; one whose other is stronger with a third, or has
  * no lane, stands alone.
  */
+import {signed} from '../format.js';
 import {energyAt} from './energy-shapes.js';
 
 /** @typedef {import('./energy-shapes.js').Box} Box */
@@ -63,5 +64,5 @@ export function drawRipple(painter, {one, other, r, x, y, after}, shown) {
     if (r > 0) pen.arc(x, y, 4.5, 0, 2 * Math.PI);
     else pen.rect(x - 4.5, y - 4.5, 9, 9);
     pen.fill();
-    painter.labelBeside(`${r > 0 ? 'in step' : 'opposed'}, r ${r.toFixed(2).replace('-', '−')}`, x, REACH + 6, after, y + 4, r > 0 ? ink.inStep : ink.opposedText);
+    painter.labelBeside(`${r > 0 ? 'in step' : 'opposed'}, r ${signed(r)}`, x, REACH + 6, after, y + 4, r > 0 ? ink.inStep : ink.opposedText);
 }

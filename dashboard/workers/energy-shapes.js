@@ -2,6 +2,7 @@
  * Where the marks of a lane stand (CONTRACTS §4, LOOK "Energy"). Pure: a lane, the rows of its energy, the time and a
  * box come in, shapes in CSS px come out. Every shape is a measurement; what was not measured has no shape.
  */
+import {FULL_TPS} from '../scale.js';
 import {endOf} from './energy-lane.js';
 import {upperBound} from './rings.js';
 
@@ -9,7 +10,6 @@ import {upperBound} from './rings.js';
 
 export const SPAN_US = 10e6;
 export const HALF_LIFE_US = 700_000;
-const FULL_TPS = 40;
 const LEAST_WIDTH = 4, MOST_WIDTH = 12;
 const MOST_BITS = 6;
 /** A ribbon is read on this grid of the clock, so it does not shimmer while it scrolls. */
@@ -38,7 +38,7 @@ export function xOf({left, right}, now_us) {
     return (/** @type {number} */ time_us) => right - Math.max(0, now_us - time_us) * scale;
 }
 
-/** px of the ribbon: 0 to 40 tok/s are 4 to 12; above, the number tells the rest. @param {number} tps */
+/** px of the ribbon: 0 to FULL_TPS are 4 to 12; above, the number tells the rest. @param {number} tps */
 export function ribbonWidth(tps) {
     return LEAST_WIDTH + (MOST_WIDTH - LEAST_WIDTH) * Math.min(Math.max(tps, 0) / FULL_TPS, 1);
 }

@@ -63,7 +63,6 @@ export class Energy {
         this.fresh_us = [];
         /** @type {number[]} */
         this.lags_ms = [];
-        this.fidelity = NaN;
         this.leftOut = 0;
         this.resting = 0;
     }
@@ -189,10 +188,11 @@ export class Energy {
     /** Where this browser lends no canvas to a worker, words and numbers come all the same. */
     tellOnly = () => {
         this.resting = 0;
-        const now_us = this.now_us, {lanes, others} = this.parted;
+        const now_us = this.now_us, parted = this.parted, {lanes, others} = parted;
         for (const lane of lanes) this.measureBy(lane);
         this.fresh_us = [];
-        this.tell(performance.now());
+        const {shown} = this.placed(parted, now_us);
+        this.tell(performance.now(), {now_us, shown, without: others, together: ripples(shown, now_us), fidelity: NaN});
         if (this.moving([...lanes, ...others], now_us)) this.draw();
     };
 
@@ -207,16 +207,16 @@ export class Energy {
         const {painter} = this;
         if (!painter || painter.width < 2) return;
         const now_us = this.now_us, now_ms = performance.now();
+        if (this.still && now_ms - this.drawn_ms < STILL_MS && this.drawn_ms) return this.rest(STILL_MS - (now_ms - this.drawn_ms));
         const parted = this.parted, {lanes} = parted;
         const moving = this.moving([...lanes, ...parted.others], now_us), telling = now_ms - this.told_ms >= TELL_MS || !moving;
-        if (this.still && now_ms - this.drawn_ms < STILL_MS && this.drawn_ms) return this.rest(STILL_MS - (now_ms - this.drawn_ms));
         if (telling) for (const lane of lanes) this.measureBy(lane);
-        const {shown, others} = this.placed(parted, now_us);
+        const {shown, others} = this.placed(parted, now_us), together = ripples(shown, now_us);
         painter.begin();
         let drawn_s = NaN;
         if (this.still) drawStill(painter, shown.map(({lane, rows, box}) => ({box, tps: lane.rateNow(now_us), energy: energyAt(rows, now_us), state: lane.state(now_us)})));
         else drawn_s = this.drawMoving(painter, shown, now_us) + drawStrips(painter, others, now_us);
-        for (const ripple of ripples(shown, now_us)) drawRipple(painter, ripple, shown);
+        for (const ripple of together) drawRipple(painter, ripple, shown);
         this.drawn_ms = now_ms;
         for (const time_us of this.fresh_us) {
             const lag_ms = (this.clock_us() - time_us) / 1000;
@@ -225,8 +225,8 @@ export class Energy {
         this.fresh_us = [];
         this.count(frame_ms, performance.now() - now_ms);
         if (telling) {
-            this.fidelity = fidelity(drawn_s, [...this.lanes.values()].map((lane) => this.rows(lane, 'model.energy')), now_us);
-            this.tell(now_ms);
+            const all = [...this.lanes.values()].map((lane) => this.rows(lane, 'model.energy'));
+            this.tell(now_ms, {now_us, shown, without: parted.others, together, fidelity: fidelity(drawn_s, all, now_us)});
         }
         this.frame_ms = moving && !this.still ? frame_ms : NaN;
         if (!moving) return;
@@ -260,14 +260,13 @@ export class Energy {
         this.resting = setTimeout(() => this.draw(), wait_ms);
     }
 
-    /** @param {number} now_ms */
-    tell(now_ms) {
+    /** @param {number} now_ms @param {{now_us: number, shown: Shown[], without: Lane[], together: import('./energy-ripples.js').Ripple[], fidelity: number}} seen the picture of that moment; models without a lane */
+    tell(now_ms, {now_us, shown, without, together, fidelity}) {
         this.told_ms = now_ms;
-        const now_us = this.now_us, {lanes, others} = this.parted;
-        const {shown} = this.placed({lanes, others}, now_us), together = ripples(shown, now_us), beside = company(lanes, together);
+        const beside = company(shown.map(({lane}) => lane), together);
         this.post({
-            type: 'energy', now_us, left_out: this.leftOut, fidelity: this.fidelity,
-            more: others.length, more_busy: others.filter((lane) => lane.state(now_us) !== 'quiet').length,
+            type: 'energy', now_us, left_out: this.leftOut, fidelity,
+            more: without.length, more_busy: without.filter((lane) => lane.state(now_us) !== 'quiet').length,
             lag_ms: quantile(this.lags_ms, 0.95), still: this.still, level: this.level, per_dot: this.per_dot, joined: together.length > 0,
             work_p95_ms: quantile(this.work_ms, 0.95), slots: this.fresh_slots, dropped: this.fresh_dropped,
             lanes: shown.map(({lane, box}, at) => ({...laneFigures(lane, box.middle, now_us), ...beside[at]})),
