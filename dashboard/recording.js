@@ -22,7 +22,7 @@ export function mountRecording({api, bridge}) {
     const draw = () => {
         dot.classList.toggle('off', on !== true || what === '');
         text(said, problem || (on === null ? 'recording: not known' : on ? `recording${what === null ? '' : `: ${what || 'nothing'}`}` : 'not recording'));
-        button.title = on ? titleOf(what) : 'Nothing new is written to disk. Click to record again.';
+        button.title = titleOf(on, what);
         button.setAttribute('aria-pressed', String(on === true));
         undo.hidden = !change;
     };
@@ -37,13 +37,18 @@ export function mountRecording({api, bridge}) {
                 const found = (answer.settings ?? []).find((/** @type {any} */ one) => one.key === KEY);
                 on = found ? truth(found.value) : null;
                 problem = '';
-                if (stale) {
-                    stale = false;
-                    what = recordedWords(await api.ask('recorded'));
-                }
             } catch {
                 on = what = null;
                 stale = true;
+            }
+            if (stale && on !== null) {
+                stale = false;
+                try {
+                    what = recordedWords(await api.ask('recorded'));
+                } catch {
+                    what = null;
+                    stale = true;
+                }
             }
             draw();
         }
@@ -104,8 +109,10 @@ export function recordedWords(answer) {
     return written.filter((name) => name !== 'requests' || !written.includes('models')).map((name) => NAMES[name] ?? name).filter(Boolean).join(', ');
 }
 
-/** @param {string|null} what */
-function titleOf(what) {
+/** What is written and what a click does. @param {boolean|null} on null: not known @param {string|null} what */
+export function titleOf(on, what) {
+    if (on === null) return `Whether anything is written to disk is not known; it is asked again every ${LOOK_MS / 1000} seconds. Click to stop.`;
+    if (!on) return 'Nothing new is written to disk. Click to record again.';
     if (what === '') return 'Nothing is written to disk: each class is switched off (`wfmon settings list` shows their switches). Click to stop for good.';
     return `Written to this machine's disk: ${what ?? 'not known'}; processes by a number, never by name without your consent. Click to stop.`;
 }

@@ -20,8 +20,9 @@ const VALUES = {
 
 /** @param {Order} order @returns {(a: RequestRecord, b: RequestRecord) => number} equal ones newest first */
 export function comparing({name, ascending}) {
+    const valueOf = VALUES[name];
     const of = (/** @type {RequestRecord} */ record) => {
-        const value = VALUES[name](record);
+        const value = valueOf(record);
         return value === undefined || value !== value ? null : value;
     };
     return (a, b) => {
@@ -55,6 +56,8 @@ export class RequestList {
         this.pages = 0;
         this.more = false;
         this.question = 0;
+        /** How many questions of a person are under way. */
+        this.wishes = 0;
     }
 
     /** Whether it is in the order in which the page asks anyway. */
@@ -71,42 +74,69 @@ export class RequestList {
     /** Whether another page can be asked for. */
     get goesOn() { return this.more && this.held.size < MOST; }
 
-    /** The first page, again: others that are here stay. @param {Page} page */
-    take({records, more}) {
-        if (this.pages > 1 && this.held.size < MOST) {
-            for (const record of records) this.held.set(record.id, record);
-            return;
-        }
+    /** The first page, again: others that are here stay. While a person's question is under way it is not taken: the answer goes on from what is here. @param {Page} page */
+    take(page) {
+        if (this.wishes) return;
+        if (this.pages > 1) this.merge(page.records);
+        else this.begin(page);
+    }
+
+    /** @param {Page} page the first one, and nothing behind it yet */
+    begin({records, more}) {
         this.held = new Map(records.map((record) => [record.id, record]));
         this.last = records.at(-1);
         this.more = more;
         this.pages = 1;
     }
 
-    /** Asks for the first page. @returns {Promise<void>} */
-    async load() { return this.put(this.order); }
+    /** Others beside those that are here; over the bound the last ones go, and are then behind the last page. @param {RequestRecord[]} records */
+    merge(records) {
+        for (const record of records) this.held.set(record.id, record);
+        if (this.held.size <= MOST) return;
+        const {rows} = this;
+        this.held = new Map(rows.map((record) => [record.id, record]));
+        this.last = rows.at(-1);
+        this.more = true;
+    }
+
+    /** @param {Order} order @returns {Promise<Page>} */
+    first({name, ascending}) { return this.ask(`limit=${PAGE}&order=${name}&ascending=${Number(ascending)}`); }
+
+    /** Asks for the first page again, of itself: it disturbs nothing that a person has asked. */
+    async load() {
+        const {order} = this, page = await this.first(order);
+        if (order === this.order) this.take(page);
+    }
+
+    /** What a person asks; only the latest is answered. @param {() => Promise<Page>} ask @param {(page: Page) => void} use */
+    async wish(ask, use) {
+        const question = ++this.question;
+        this.wishes += 1;
+        try {
+            const page = await ask();
+            if (question === this.question) use(page);
+        } finally {
+            this.wishes -= 1;
+        }
+    }
 
     /** The list in another order, once its first page is here: until then the old one is no lie. @param {Order} order */
     async put(order) {
-        const question = ++this.question, changed = order !== this.order;
-        const page = await this.ask(`limit=${PAGE}&order=${order.name}&ascending=${Number(order.ascending)}`);
-        if (question !== this.question) return;
-        if (changed) {
+        await this.wish(() => this.first(order), (page) => {
             this.order = order;
-            this.pages = 0;
             this.memory.setItem(KEY, `${order.name} ${order.ascending ? 'ascending' : 'descending'}`);
-        }
-        this.take(page);
+            this.begin(page);
+        });
     }
 
     async next() {
-        const {last, order: {name, ascending}} = this, question = ++this.question;
+        const {last, order: {name, ascending}} = this;
         if (!last || !this.goesOn) return;
-        const {records, more} = await this.ask(`limit=${PAGE}&order=${name}&ascending=${Number(ascending)}&after_id=${encodeURIComponent(last.id)}`);
-        if (question !== this.question) return;
-        for (const record of records) this.held.set(record.id, record);
-        this.last = records.at(-1) ?? last;
-        this.more = more;
-        this.pages += 1;
+        await this.wish(() => this.ask(`limit=${PAGE}&order=${name}&ascending=${Number(ascending)}&after_id=${encodeURIComponent(last.id)}`), ({records, more}) => {
+            this.last = records.at(-1) ?? last;
+            this.more = more;
+            this.pages += 1;
+            this.merge(records);
+        });
     }
 }

@@ -52,6 +52,7 @@ export class Requests extends EventTarget {
         this.lanes = [];
         this.chosen = '';
         this.again = 0;
+        this.late = false;
         this.list = new RequestList((query) => this.page(query), () => this.all, sessionStorage);
         bridge.on('requests', ({requests}) => this.live(requests));
         bridge.on('energy', (/** @type {EnergyFigures} */ {lanes}) => { this.lanes = lanes; });
@@ -65,24 +66,38 @@ export class Requests extends EventTarget {
             for (const name of OPTIONAL) if (found[name] === 0) found[name] = NaN;
             return found;
         }));
-        clearTimeout(this.again);
-        this.again = setTimeout(() => this.load(), AGAIN_MS);
+        this.loadSoon();
     }
 
-    /** @param {string} query */
+    /** Asks a second later, however many end meanwhile; for those it asks a second after that. */
+    loadSoon() {
+        if (this.again) {
+            this.late = true;
+            return;
+        }
+        this.again = setTimeout(() => {
+            this.again = 0;
+            void this.load();
+            if (!this.late) return;
+            this.late = false;
+            this.loadSoon();
+        }, AGAIN_MS);
+    }
+
+    /** A page of what is kept; how many are kept and the terms come with each. @param {string} query */
     async page(query) {
         const {requests, total, more, terms} = await this.api.ask(`requests?${query}`);
         // One under way has no end yet; the tokens tell of it.
         const records = (requests ?? []).map(recordOf).filter((/** @type {RequestRecord} */ one) => Number(one.e2e_ms) === one.e2e_ms || one.finish_reason || one.error);
-        return {records: /** @type {RequestRecord[]} */ (records), more: Boolean(more), total: Number(total ?? NaN), terms: termsOf(terms)};
+        this.total = Number(total ?? NaN);
+        this.terms = termsOf(terms);
+        return {records: /** @type {RequestRecord[]} */ (records), more: Boolean(more)};
     }
 
     async load() {
         try {
             const newest = await this.page(`limit=${PAGE}`);
-            this.total = newest.total;
             this.reason = '';
-            this.terms = newest.terms;
             if (this.list.newest) this.list.take(newest);
             else await this.list.load();
             this.add(newest.records);

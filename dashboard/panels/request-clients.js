@@ -1,6 +1,6 @@
 /** Who asked, where the person agreed to record it: requests, tokens, time, joules and money by client. */
 import {attribute, el, hide, rows, text} from '../dom.js';
-import {NONE, grouped, moment, short, span} from '../format.js';
+import {NONE, figure, grouped, moment, short, span} from '../format.js';
 import {moneyOf, termsOf} from './request-terms.js';
 
 /** @typedef {{client: string, name: string, requests: number, prompt_tokens: number|null, output_tokens: number|null, e2e_ms: number|null, joules: number|null, with_joules: number, newest_us: number}} Total */
@@ -10,9 +10,6 @@ const MOST = 10;
 const SETTING = 'privacy.record.client';
 /** A consent counts from the next request on, and a burst of requests is asked for once. */
 const AGAIN_MS = 2000;
-
-/** @param {number|null|undefined} value @param {(value: number) => string} say */
-const figure = (value, say) => (value === null || value === undefined ? NONE : say(Number(value)));
 
 /** Cells of one client. Joules of a part of its requests are said to be so. @param {Total} total @param {import('./request-terms.js').Terms} terms @param {number} now_us */
 export function clientCells(total, terms, now_us) {
@@ -50,7 +47,7 @@ export function clientsPart({api, bridge, requests}) {
         hide(note, !note.childNodes.length);
         hide(part, false);
     };
-    const soon = () => { clearTimeout(waits); waits = setTimeout(ask, AGAIN_MS); };
+    const soon = () => { waits ||= setTimeout(() => { waits = 0; void ask(); }, AGAIN_MS); };
     requests.addEventListener('change', soon);
     bridge.on('link', ({link}) => { if (link.state === 'open') void ask(); });
     bridge.on('events', ({events}) => { if (events.some((/** @type {any} */ {kind}) => kind === 'setting_changed')) void ask(); });

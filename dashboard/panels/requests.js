@@ -1,6 +1,6 @@
 /** Requests to models: newest on top or in the order of a column, their phases to one scale; the chosen one is shaded in every chart and explained below. */
 import {attribute, el, hide, rows, text} from '../dom.js';
-import {NONE, clock, grouped, moment, short} from '../format.js';
+import {NONE, clock, figure, grouped, moment, short} from '../format.js';
 import {PAGE} from '../request-list.js';
 import {modelHeard} from './energy.js';
 import {costWords, goodputWords, overTarget} from './request-terms.js';
@@ -22,8 +22,6 @@ const HEADS = /** @type {Head[]} */ ([
 ]);
 const ENDS = /** @type {Record<string, string>} */ ({stop: 'stop', length: 'length limit', tool: 'tool call', abort: 'stopped by client', error: 'error', '': 'ended'});
 
-/** @param {number|null|undefined} value @param {(value: number) => string} say */
-const figure = (value, say) => (value === null || value === undefined || value !== value ? NONE : say(value));
 const seconds = (/** @type {number} */ ms) => `${(ms / 1000).toFixed(ms < 99_500 ? 2 : 0)}\u00a0s`;
 
 /** Over the person's own target, by shape as by colour. @param {boolean} over */
@@ -45,8 +43,10 @@ export default {
         const why = el('p', {class: 'sentence why', role: 'status', hidden: true}), fall = el('div', {class: 'fall-place'});
         host.append(el('header', {class: 'ends'}, el('div', {class: 'together'}, el('h2', {}, 'Requests'), about), shaded), empty, scroll, why, fall, clientsPart(context));
 
-        let drawn = {full_ms: 0, running: 0};
+        let drawn = {full_ms: 0, running: 0}, asked = 0;
         const draw = () => {
+            cancelAnimationFrame(asked);
+            asked = 0;
             const now_us = bridge.now_us(), {running, list} = requests, shown = list.rows;
             const most_ms = Math.max(1000, ...shown.map(({e2e_ms}) => Number(e2e_ms) || 0), ...running.map(({begun_us}) => (now_us - begun_us) / 1000 || 0));
             const full_ms = roundUp(most_ms);
@@ -65,6 +65,8 @@ export default {
             const all = [...running.map((one) => liveRow(one, now_us)), ...shown.map((record) => endedRow(record, requests, now_us))];
             rows(body, all, () => newRow(requests), (tr, one) => fill(tr, one, full_ms, one.id === requests.chosen));
         };
+        /** However many changes come before the next frame. */
+        const drawSoon = () => { asked ||= requestAnimationFrame(() => { asked = 0; if (!state.paused) draw(); }); };
         /** Of those under way only: the others stand as they are. */
         const goOn = () => {
             const now_us = bridge.now_us(), {running} = requests;
@@ -88,7 +90,7 @@ export default {
             why.replaceChildren();
             draw();
         };
-        requests.addEventListener('change', () => { if (!state.paused) draw(); });
+        requests.addEventListener('change', drawSoon);
         requests.addEventListener('choose', choose);
         requests.addEventListener('order', draw);
         bridge.on('energy', () => { if (!state.paused && requests.running.length) goOn(); });

@@ -90,3 +90,40 @@ test('it ends at a bound, however much is kept', async () => {
     assert.equal(list.goesOn, false);
     assert.equal(asked.length, MOST / PAGE);
 });
+
+test('at the bound what ends since comes in on top, and all rows stay', async () => {
+    const all = Array.from({length: MOST + 500}, (_, at) => record(at)), {ask} = gateway(all), list = new RequestList(ask, () => [], memory());
+    await list.load();
+    for (let page = 1; page < MOST / PAGE; page += 1) await list.next();
+    all.push(record(MOST + 500), record(MOST + 501));
+    await list.load();
+    assert.deepEqual([ids(list)[0], ids(list).at(-1), list.rows.length, list.held.size], ['r1501', 'r502', MOST, MOST]);
+    await list.load();
+    assert.deepEqual([list.rows.length, list.more, list.goesOn], [MOST, true, false]);
+});
+
+test('what the page asks of itself disturbs no question of a person', async () => {
+    const all = Array.from({length: 300}, (_, at) => record(at, {ttft_ms: at})), {ask} = gateway(all);
+    /** @type {((page: any) => void)[]} */
+    const waiting = [];
+    let slow = false;
+    const list = new RequestList((query) => (slow ? new Promise((resolve) => { waiting.push(() => resolve(ask(query))); }) : ask(query)), () => [], memory());
+    await list.put({name: 'ttft', ascending: false});
+    slow = true;
+    const next = list.next();
+    slow = false;
+    all.push(record(300, {ttft_ms: 300}), record(301, {ttft_ms: 301}));
+    await list.load();
+    waiting.shift()?.(null);
+    await next;
+    assert.deepEqual(ids(list), Array.from({length: 200}, (_, at) => `r${299 - at}`), 'the next page stands behind the one it was asked from');
+    await list.load();
+    assert.deepEqual([ids(list)[0], list.rows.length], ['r301', 202]);
+    slow = true;
+    const put = list.put({name: 'ttft', ascending: true}), load = list.load();
+    waiting.shift()?.(null);
+    await put;
+    waiting.shift()?.(null);
+    await load;
+    assert.deepEqual([list.order.ascending, ids(list)[0], list.rows.length], [true, 'r0', PAGE], 'and an answer in an order of before is not taken');
+});

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import {beforeEach, test} from 'node:test';
 import {closeness} from '../../dashboard/palette.js';
-import {recordedWords} from '../../dashboard/recording.js';
+import {recordedWords, titleOf} from '../../dashboard/recording.js';
 import {ViewState, hashOfView, viewFromHash} from '../../dashboard/view.js';
 
 const NOW = 1795503162 * 1e6;
@@ -70,4 +70,10 @@ test('what is recorded is said by its classes', () => {
         {name: 'requests', recording: true}, {name: 'process_names', recording: true}, {name: 'client', recording: false},
     ]}), 'requests, process names');
     assert.equal(recordedWords({classes: [{name: 'machine', recording: false}], besides: []}), '');
+});
+
+test('the recording dot says what a click does, also where nothing is known', () => {
+    assert.match(titleOf(null, null), /not known.*Click to stop\.$/);
+    assert.match(titleOf(true, null), /disk: not known;.*Click to stop\.$/);
+    assert.match(titleOf(false, null), /^Nothing new is written.*Click to record again\.$/);
 });

@@ -8,7 +8,7 @@ import re
 from playwright.sync_api import Page, Position, expect
 
 from tests.e2e import pixels
-from tests.e2e.conftest import Open, api, entry
+from tests.e2e.conftest import Open, Troubles, api, entry
 from tests.e2e.test_live import NUMBER
 from tests.stack import Stack, wait_until
 
@@ -61,6 +61,22 @@ def test_header_says_what_is_recorded_as_switches_change(open_page: Open, stack:
     expect(page.locator("#record-dot")).to_contain_class("off")
     for made in (strict, off):
         api(stack, "settings/undo", {"change_id": made["change"]["id"]})
+    expect(said).to_have_text("recording: machine, models, page")
+
+
+def test_header_says_it_records_where_only_the_classes_are_not_known(
+    open_page: Open, stack: Stack, troubles: Troubles
+) -> None:
+    troubles.expected = ("ERR_FAILED",)
+    page = open_page()
+    said = page.locator("#recording-text")
+    expect(said).to_have_text("recording: machine, models, page")
+    page.route("**/api/v1/recorded", lambda route: route.abort())
+    off = api(stack, "settings", {"key": "privacy.record.machine", "value": False})
+    expect(said).to_have_text("recording")
+    expect(page.locator("#recording")).to_have_attribute("title", re.compile("not known.*Click to stop"))
+    page.unroute("**/api/v1/recorded")
+    api(stack, "settings/undo", {"change_id": off["change"]["id"]})
     expect(said).to_have_text("recording: machine, models, page")
 
 
