@@ -14,6 +14,7 @@ from collections.abc import Callable
 from wfmonitor.v1.request_pb2 import RequestRecord
 from wfmonitor.v1.sample_pb2 import RateGroup
 
+from bus.catalogue import catalogue
 from bus.clock import boot_us, wall_us
 from bus.resolution import digits_of, told
 from bus.row_times import RowTimes
@@ -52,6 +53,8 @@ class Measures:
     """Tells each record that `ended` is given, as a row of one table a model; `keep` has it first."""
 
     def __init__(self, samples: SampleProducer, keep: Callable[[RequestRecord], None]) -> None:
+        # Read now: at the end of the first request it would hold up the traffic of others.
+        catalogue()
         self._samples = samples
         self._keep = keep
         self._models: dict[str, _Model] = {}

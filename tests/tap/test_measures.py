@@ -97,6 +97,14 @@ def test_a_record_is_a_row_with_exactly_what_was_measured_of_it(told: Told) -> N
     assert "ttft_ms request" not in row
 
 
+def test_the_end_of_the_first_request_reads_no_catalogue() -> None:
+    catalogue.cache_clear()
+    told = Told()
+    read = catalogue.cache_info().misses
+    told.ended(ttft_ms=120.5)
+    assert (read, catalogue.cache_info().misses) == (1, 1)
+
+
 def test_a_row_stands_at_the_time_the_request_ended(told: Told) -> None:
     told.ended(ago_s=3.0)
     time_us, at_us, _ = told.table.rows[-1]
