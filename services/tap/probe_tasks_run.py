@@ -28,6 +28,7 @@ from services.tap.probe_tasks_loaded import Loaded, loaded_models
 from services.tap.probe_tasks_plan import Plan
 from services.tap.routes import RouteTable
 from services.tap.scores import Scores
+from services.tap.whole_answer import whole_of
 
 ENABLED, A_DAY, IDLE_S = "accuracy.probe.enabled", "accuracy.probe.tasks_per_day", "accuracy.probe.idle_s"
 CLIENT = "probe"
@@ -142,10 +143,9 @@ class ProbeTasks:
             body |= {"temperature": 0, "max_tokens": _MOST_TOKENS}
         url = f"http://127.0.0.1:{self._ctx.home.ports.tap}{path}"
         async with self._session.post(url, json=body, headers={HEADER: self._token}, timeout=_TIMEOUT) as answer:
-            if answer.status != 200 or len(raw := await answer.content.read(_LONGEST_BODY)) == _LONGEST_BODY:
+            if answer.status != 200:
                 return None
-            raw += await answer.read()
-        told = json.loads(raw)
+            told = json.loads(await whole_of(answer, _LONGEST_BODY))
         if how.runtime == OLLAMA:
             return None if told.get("done_reason") == "length" else str(told["message"]["content"])
         choice = told["choices"][0]

@@ -101,6 +101,7 @@ class Model:
         self.asked: list[str] = []
         self.aborted = 0
         self.slow = asyncio.Event()
+        self.padded = False
 
     async def models(self, _request: web.Request) -> web.Response:
         return web.json_response({"data": [{"id": MODEL, "owned_by": "vllm"}]})
@@ -117,7 +118,14 @@ class Model:
                 raise
         text = answer_of(known[prompt]) if prompt in known and len(self.asked) % 2 else "no idea"
         choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
-        return web.json_response({"model": MODEL, "choices": [choice]})
+        if text == "no idea" or not self.padded:
+            return web.json_response({"model": MODEL, "choices": [choice]})
+        answer = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await answer.prepare(request)
+        for piece in ('{"pad": "', *["x" * 20_000] * 5, f'", "choices": [{json.dumps(choice)}]}}'):
+            await answer.write(piece.encode())
+            await asyncio.sleep(0.02)  # it comes in pieces, as from a runtime that computes
+        return answer
 
 
 @pytest.fixture
@@ -164,6 +172,18 @@ async def test_an_idle_model_is_asked_scored_and_marked_and_gives_way_to_a_perso
 
         await until(marked, 60)
         assert len(model.asked) <= ROUND + 1
+    finally:
+        await asyncio.to_thread(ear.close)
+
+
+async def test_an_answer_that_is_too_long_is_not_scored_however_it_comes(tapped: Tapped, model: Model) -> None:
+    ear = Ear(tapped.stack.home, (topics.SAMPLES, topics.health("tap")))
+    try:
+        await asyncio.to_thread(ear.wait_for, bool, 30, "the tap to be heard")
+        model.padded = True  # the right ones
+        await asyncio.to_thread(set_value, tapped.stack, "accuracy.probe.enabled", True)
+        await asyncio.to_thread(ear.wait_for, lambda _: len(scores(ear)) >= 2, 60, "scores")
+        assert scores(ear)[:2] == [0.0, 0.0]
     finally:
         await asyncio.to_thread(ear.close)
 
