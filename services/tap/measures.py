@@ -8,7 +8,6 @@ the gaps between tokens a row has what its record has: their median, their p95 a
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable
 
 from wfmonitor.v1.request_pb2 import RequestRecord
@@ -44,9 +43,8 @@ TOKENS = {
 REASONS = ("stop", "length", "tool", "abort", "error", "other")
 # One that was told later than this, by a program that had waited with it, is counted; its times would be out of order.
 _MOST_LATE_US = 60_000_000
-# Five minutes of a model that is asked once a second, or of one that is asked ten times as often.
-_CALM_HZ, _BUSY_HZ = 1.0, 10.0
-_BUSY = 60
+# Of a model that is asked more often the aggregator holds five minutes all the same, where its rings have room.
+_RATE_HZ = 1.0
 
 
 class Measures:
@@ -82,10 +80,9 @@ class _Model:
 
     def __init__(self, samples: SampleProducer, source: str) -> None:
         self._source = source
-        self._table = samples.table(source, RateGroup.RATE_GROUP_EVENT, _CALM_HZ)
+        self._table = samples.table(source, RateGroup.RATE_GROUP_EVENT, _RATE_HZ)
         self._columns: tuple[Series, ...] = ()
         self._order = RowTimes()
-        self._rows_us: deque[int] = deque(maxlen=_BUSY)
         self._reasons = {self._series("requests_total", TYPE, reason): 0.0 for reason in REASONS}
         self._errors = {self._series("errors_total"): 0.0}
         self._tokens: dict[Series, float] = {}
@@ -124,9 +121,6 @@ class _Model:
             self._columns = tuple(sorted(row.keys() | set(self._columns)))
         # Requests overlap, and programs tell theirs when they like: a table's rows follow one another.
         time_us, at_us = self._order.next(min(at_us, now_us), wall_us() - boot_us())
-        self._rows_us.append(at_us)
-        if len(self._rows_us) == _BUSY and at_us - self._rows_us[0] < 1e6 * _BUSY / _CALM_HZ:
-            self._table.rate_hz = _BUSY_HZ
         values = [row.get(series, math.nan) for series in self._columns]
         self._table.write(self._columns, [time_us], [at_us], values)
 

@@ -183,13 +183,11 @@ def test_names_come_from_requests_and_are_bounded(told: Told) -> None:
     assert told.measures.left_out_total == 5
 
 
-def test_of_a_busy_model_as_many_minutes_are_held(told: Told) -> None:
-    for _ in range(50):
+def test_an_hour_of_many_requests_sets_no_memory_aside_for_good(told: Told) -> None:
+    """The ring of a table lengthens with what comes, and gives back; a higher rate would hold its length for ever."""
+    for _ in range(70):
         told.ended()
     assert told.table.rate_hz == 1.0
-    for _ in range(20):
-        told.ended()
-    assert told.table.rate_hz == 10.0
 
 
 def test_every_series_is_in_the_catalogue_with_its_labels(told: Told) -> None:
