@@ -20,11 +20,14 @@ const known = (/** @type {number} */ one) => one === one;
 /** "4.6 s", "0.05 s" @param {number} ms */
 export const inSeconds = (ms) => `${(ms / 1000).toFixed(ms < 995 ? 2 : ms < 99_500 ? 1 : 0)}\u00a0s`;
 
-/** Output tokens a second after the first, NaN: not measured. @param {RequestRecord} record */
+/**
+ * Output tokens a second after the first: of the measured time per token, by which lists are ordered, and of nothing else.
+ * An answer in one piece has no such time (what follows its only arrival is no pace), nor have several answers at once.
+ * @param {RequestRecord} record NaN: not measured
+ */
 export function rateOf(record) {
-    const tpot_ms = value(record.tpot_ms), out = value(record.output_tokens), after_ms = value(record.e2e_ms) - value(record.ttft_ms);
-    if (tpot_ms > 0) return 1000 / tpot_ms;
-    return out > 1 && after_ms > 0 ? (out - 1) / (after_ms / 1000) : NaN;
+    const tpot_ms = value(record.tpot_ms);
+    return tpot_ms > 0 ? 1000 / tpot_ms : NaN;
 }
 
 /** How long an answer that was not streamed was written, by its runtime's own time; 0: not told. @param {RequestRecord} record */

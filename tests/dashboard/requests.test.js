@@ -7,6 +7,7 @@ import {heldUp, phasesOf, rateOf, whyOf, worstOf} from '../../dashboard/panels/r
 import {runs} from '../../dashboard/panels/line-runs.js';
 import {shareRows} from '../../dashboard/panels/energy-days.js';
 import {costWords, goodputWords, metTargets, overTarget, termsOf} from '../../dashboard/panels/request-terms.js';
+import {comparing} from '../../dashboard/request-list.js';
 import {recordOf} from '../../dashboard/requests.js';
 
 const record = (/** @type {any} */ more = {}) => recordOf({
@@ -69,7 +70,15 @@ test('the worst figure is the farthest from the usual of its model', () => {
     assert.equal(worstOf(record(), others), 'ttft');
     assert.equal(worstOf(record({ttft_ms: 700, tpot_ms: 200}), others), 'rate');
     assert.equal(worstOf(record({ttft_ms: 700}), others), '');
-    assert.equal(rateOf(record({tpot_ms: null, ttft_ms: null})), NaN);
+});
+
+test('a rate is of the measured time per token, so none is shown that the order by it does not know', () => {
+    const all = [record({id: 'slow', tpot_ms: 50}), record({id: 'one piece', tpot_ms: null, ttft_ms: 23_990}), record({id: 'fast', tpot_ms: 20})];
+    for (const ascending of [true, false]) {
+        const shown = [...all].sort(comparing({name: 'tpot', ascending})).map(rateOf);
+        assert.deepEqual(shown, ascending ? [50, 20, NaN] : [20, 50, NaN]);
+    }
+    assert.match(whyOf(record({tpot_ms: null, ttft_ms: 150, load_ms: null, queue_ms: null, prefill_ms: 150, e2e_ms: 160}), []), /^Nothing held it up: first token after 0\.15\u00a0s\.$/);
 });
 
 test('a rate without tokens is a dash that says what was, never a stale number', () => {
