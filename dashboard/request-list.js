@@ -5,7 +5,7 @@
 
 /** @typedef {import('./types').RequestRecord} RequestRecord */
 /** @typedef {{name: string, ascending: boolean}} Order */
-/** @typedef {{records: RequestRecord[], more: boolean}} Page */
+/** @typedef {{records: RequestRecord[], more: boolean, next?: string}} Page */
 
 export const PAGE = 100;
 /** Rows that nobody reads any more are laid out all the same; `wfmon requests --after` goes on from here. */
@@ -53,6 +53,8 @@ export class RequestList {
         this.held = new Map();
         /** The last of the pages that are here. @type {RequestRecord|undefined} */
         this.last = undefined;
+        /** Where the next page begins while those under way fill all that was asked for. */
+        this.next_id = '';
         this.pages = 0;
         this.more = false;
         this.question = 0;
@@ -82,9 +84,10 @@ export class RequestList {
     }
 
     /** @param {Page} page the first one, and nothing behind it yet */
-    begin({records, more}) {
+    begin({records, more, next = ''}) {
         this.held = new Map(records.map((record) => [record.id, record]));
         this.last = records.at(-1);
+        this.next_id = next;
         this.more = more;
         this.pages = 1;
     }
@@ -130,10 +133,11 @@ export class RequestList {
     }
 
     async next() {
-        const {last, order: {name, ascending}} = this;
-        if (!last || !this.goesOn) return;
-        await this.wish(() => this.ask(`limit=${PAGE}&order=${name}&ascending=${Number(ascending)}&after_id=${encodeURIComponent(last.id)}`), ({records, more}) => {
+        const {last, order: {name, ascending}} = this, after = last?.id ?? this.next_id;
+        if (!after || !this.goesOn) return;
+        await this.wish(() => this.ask(`limit=${PAGE}&order=${name}&ascending=${Number(ascending)}&after_id=${encodeURIComponent(after)}`), ({records, more, next = ''}) => {
             this.last = records.at(-1) ?? last;
+            this.next_id = next;
             this.more = more;
             this.pages += 1;
             this.merge(records);

@@ -86,12 +86,12 @@ export class Requests extends EventTarget {
 
     /** A page of what is kept; how many are kept and the terms come with each. @param {string} query */
     async page(query) {
-        const {requests, total, more, terms} = await this.api.ask(`requests?${query}`);
+        const {requests, total, more, next, terms} = await this.api.ask(`requests?${query}`);
         // One under way has no end yet; the tokens tell of it.
         const records = (requests ?? []).map(recordOf).filter((/** @type {RequestRecord} */ one) => Number(one.e2e_ms) === one.e2e_ms || one.finish_reason || one.error);
         this.total = Number(total ?? NaN);
         this.terms = termsOf(terms);
-        return {records: /** @type {RequestRecord[]} */ (records), more: Boolean(more)};
+        return {records: /** @type {RequestRecord[]} */ (records), more: Boolean(more), next: String(next ?? '')};
     }
 
     async load() {

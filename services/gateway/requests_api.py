@@ -30,7 +30,7 @@ class RequestsApi:
         ]
 
     async def list(self, request: web.Request) -> web.Response:
-        """Requests under way, then the newest, or by `order`; what was not measured is null. `more`: pages follow."""
+        """Requests under way, then the newest, or by `order`; what was not measured is null. `next`: the next page."""
         params = Params(request, ("limit", "model", "order", "ascending", "after_id", "before_us", "after_us"))
         asked = pb.ListRequestsRequest(
             limit=params.integer("limit", 100, 1, 1000),
@@ -47,6 +47,7 @@ class RequestsApi:
                 "requests": [measured(one) for one in answer.requests],
                 "total": answer.total,
                 "more": answer.more,
+                "next": answer.next,
                 "terms": measured(answer.terms),
             }
         )

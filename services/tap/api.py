@@ -24,6 +24,8 @@ from services.tap.store import Store
 
 _USUAL_LIMIT = 100
 _MOST = 1000
+# Before the id in `next`: what ended meanwhile no longer says that it had a place among those under way.
+_UNDER_WAY = "running:"
 
 
 class RequestsApi(ClientsApi):
@@ -59,11 +61,15 @@ class RequestsApi(ClientsApi):
         running = [record for record in self._running() if request.model in ("", record.model)]
         if request.before_us or request.after_us:
             running = []
-        # Behind the last of those under way begin those that ended.
-        after_id = "" if request.after_id in self._figures.under_way else request.after_id
-        waiting = [] if after_id else _behind(running, request.after_id)
-        first = waiting[:limit]
+        after_id = request.after_id
+        if after_id in self._figures.under_way:
+            after_id = _UNDER_WAY + after_id
         try:
+            waiting = [] if after_id else running
+            if after_id.startswith(_UNDER_WAY):
+                # Behind the last of those under way begin those that ended.
+                waiting, after_id = _behind(running, after_id.removeprefix(_UNDER_WAY)), ""
+            first = waiting[:limit]
             page = await self._store.list(
                 limit - len(first),
                 request.model,
@@ -81,6 +87,8 @@ class RequestsApi(ClientsApi):
         await self.with_names(page.records)
         more = page.more or len(waiting) > len(first)
         answer = pb.ListRequestsResponse(requests=first + page.records, total=page.total + len(running), more=more)
+        if more:
+            answer.next = answer.requests[-1].id if page.records else _UNDER_WAY + answer.requests[-1].id
         answer.terms.CopyFrom(terms_of(self._settings))
         return answer
 
@@ -147,9 +155,17 @@ class RequestsApi(ClientsApi):
 
 
 def _behind(running: list[RequestRecord], id_: str) -> list[RequestRecord]:
-    """Those that stand behind the one of this id; all where it is not among them."""
-    at = next((number for number, record in enumerate(running, 1) if record.id == id_), 0)
-    return running[at:]
+    """Those that began before the one of this id, be it still among them or not. Raises LookupError for no such id."""
+    number = _number(id_)
+    return [record for record in running if _number(record.id) < number]
+
+
+def _number(id_: str) -> int:
+    """The count of requests in an id of the tap's own (`Meter.sent`): unlike the time in it, it only grows."""
+    try:
+        return int(id_.rpartition("-")[2], 16)
+    except ValueError:
+        raise LookupError(id_) from None
 
 
 def terms_of(settings: SettingsMirror) -> pb.Terms:

@@ -127,3 +127,12 @@ test('what the page asks of itself disturbs no question of a person', async () =
     await load;
     assert.deepEqual([list.order.ascending, ids(list)[0], list.rows.length], [true, 'r0', PAGE], 'and an answer in an order of before is not taken');
 });
+
+test('a page full of those under way is passed by', async () => {
+    const all = Array.from({length: 50}, (_, at) => record(at)), {ask, asked} = gateway(all);
+    const list = new RequestList(async (query) => (query.includes('after_id') ? ask(query) : {records: [], more: true, next: 'running:r99'}), () => [], memory());
+    await list.load();
+    await list.next();
+    assert.match(asked[0], /&after_id=running%3Ar99$/);
+    assert.deepEqual([list.rows.length, list.more], [50, false]);
+});

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import random
 import sqlite3
@@ -17,7 +18,7 @@ from wfmonitor.v1.request_pb2 import RequestCost, RequestRecord
 
 from services.tap.order import COLUMNS, FIGURES, Order
 from services.tap.store import Store
-from tests.tap.conftest import Tapped
+from tests.tap.conftest import Tapped, set_value
 from tests.waiting import until
 
 MODELS = ("llama", "qwen", "phi")
@@ -146,12 +147,53 @@ async def test_those_under_way_are_paged_as_well_and_then_come_those_that_ended(
         whole = [one.id for one in (await ask(pb.ListRequestsRequest(limit=1000), timeout=30)).requests]
         for limit in (1, 2, 3):
             found: list[str] = []
+            page = pb.ListRequestsResponse()
             while ended not in found:
-                page = await ask(pb.ListRequestsRequest(limit=limit, after_id=found[-1] if found else ""), timeout=30)
+                after = found[-1] if found and limit == 2 else page.next if found else ""  # an id alone does as well
+                page = await ask(pb.ListRequestsRequest(limit=limit, after_id=after), timeout=30)
                 assert len(page.requests) <= limit
                 assert page.more or page.requests[-1].id == whole[-1]
                 found += [one.id for one in page.requests]
             assert found == whole[: len(found)]
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+async def test_one_that_ends_between_two_pages_hides_none_of_those_behind_it(tapped: Tapped, recorded: bool) -> None:
+    await asyncio.to_thread(set_value, tapped.stack, "privacy.record.requests", recorded)
+    ask = tapped.requests().ListRequests
+
+    async def running() -> list[str]:
+        answer = await ask(pb.ListRequestsRequest(limit=1000), timeout=30)
+        return [one.id for one in answer.requests if not one.HasField("e2e_ms")]
+
+    try:
+        async with contextlib.AsyncExitStack() as open_:
+            answers = []
+            for count in range(1, 4):
+                answers.append(
+                    await open_.enter_async_context(tapped.ask("/v1/chat/completions", forever=True, gap_ms=20))
+                )
+
+                async def begun(count: int = count) -> bool:
+                    return len(await running()) == count
+
+                await until(begun)
+            first = await ask(pb.ListRequestsRequest(limit=2), timeout=30)
+            newest, middle, oldest = await running()
+            assert [one.id for one in first.requests] == [newest, middle]
+            answers[1].close()
+
+            async def ended() -> bool:
+                return middle not in await running()
+
+            await until(ended)
+            second = await ask(pb.ListRequestsRequest(limit=1, after_id=first.next), timeout=30)
+            assert [one.id for one in second.requests] == [oldest]
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await ask(pb.ListRequestsRequest(after_id="running:nobody"), timeout=30)
+        assert refused.value.code() is grpc.StatusCode.NOT_FOUND
+    finally:
+        await asyncio.to_thread(set_value, tapped.stack, "privacy.record.requests", True)
 
 
 async def test_the_service_pages_and_says_what_it_does_not_know(tapped: Tapped) -> None:

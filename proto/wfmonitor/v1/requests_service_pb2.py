@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from wfmonitor.v1 import request_pb2 as wfmonitor_dot_v1_dot_request__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#wfmonitor/v1/requests_service.proto\x12\x0cwfmonitor.v1\x1a\x1awfmonitor/v1/request.proto\"\x8c\x01\n\x13ListRequestsRequest\x12\r\n\x05limit\x18\x01 \x01(\r\x12\r\n\x05model\x18\x02 \x01(\t\x12\r\n\x05order\x18\x03 \x01(\t\x12\x11\n\tbefore_us\x18\x04 \x01(\x03\x12\x10\n\x08\x61\x66ter_us\x18\x05 \x01(\x03\x12\x11\n\tascending\x18\x06 \x01(\x08\x12\x10\n\x08\x61\x66ter_id\x18\x07 \x01(\t\"\x86\x01\n\x14ListRequestsResponse\x12-\n\x08requests\x18\x01 \x03(\x0b\x32\x1b.wfmonitor.v1.RequestRecord\x12\r\n\x05total\x18\x02 \x01(\x04\x12\"\n\x05terms\x18\x03 \x01(\x0b\x32\x13.wfmonitor.v1.Terms\x12\x0c\n\x04more\x18\x04 \x01(\x08\"\xa9\x01\n\x05Terms\x12\x1b\n\x0etarget_ttft_ms\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x1b\n\x0etarget_tpot_ms\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x1b\n\x0etariff_per_kwh\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x10\n\x08\x63urrency\x18\x04 \x01(\tB\x11\n\x0f_target_ttft_msB\x11\n\x0f_target_tpot_msB\x11\n\x0f_tariff_per_kwh\"\x1f\n\x11GetRequestRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x98\x01\n\x05Route\x12\x0e\n\x06prefix\x18\x01 \x01(\t\x12\x10\n\x08upstream\x18\x02 \x01(\t\x12\x0f\n\x07runtime\x18\x03 \x01(\t\x12\r\n\x05\x66ound\x18\x04 \x01(\x08\x12\x0f\n\x07\x61nswers\x18\x05 \x01(\x08\x12\x13\n\x06loaded\x18\x06 \x01(\x08H\x00\x88\x01\x01\x12\x12\n\x05\x63hats\x18\x07 \x01(\x08H\x01\x88\x01\x01\x42\t\n\x07_loadedB\x08\n\x06_chats\" \n\x11ListRoutesRequest\x12\x0b\n\x03\x61sk\x18\x01 \x01(\x08\"9\n\x12ListRoutesResponse\x12#\n\x06routes\x18\x01 \x03(\x0b\x32\x13.wfmonitor.v1.Route\"&\n\x12ListClientsRequest\x12\x10\n\x08\x61\x66ter_us\x18\x01 \x01(\x03\"\x81\x02\n\x0b\x43lientTotal\x12\x0e\n\x06\x63lient\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x10\n\x08requests\x18\x03 \x01(\x04\x12\x1a\n\rprompt_tokens\x18\x04 \x01(\x04H\x00\x88\x01\x01\x12\x1a\n\routput_tokens\x18\x05 \x01(\x04H\x01\x88\x01\x01\x12\x13\n\x06\x65\x32\x65_ms\x18\x06 \x01(\x01H\x02\x88\x01\x01\x12\x13\n\x06joules\x18\x07 \x01(\x01H\x03\x88\x01\x01\x12\x13\n\x0bwith_joules\x18\x08 \x01(\x04\x12\x11\n\tnewest_us\x18\t \x01(\x03\x42\x10\n\x0e_prompt_tokensB\x10\n\x0e_output_tokensB\t\n\x07_e2e_msB\t\n\x07_joules\"w\n\x13ListClientsResponse\x12*\n\x07\x63lients\x18\x01 \x03(\x0b\x32\x19.wfmonitor.v1.ClientTotal\x12\x10\n\x08recorded\x18\x02 \x01(\x08\x12\"\n\x05terms\x18\x03 \x01(\x0b\x32\x13.wfmonitor.v1.Terms\"1\n\x11NameClientRequest\x12\x0e\n\x06\x63lient\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"\x14\n\x12NameClientResponse2\xaa\x03\n\x0fRequestsService\x12U\n\x0cListRequests\x12!.wfmonitor.v1.ListRequestsRequest\x1a\".wfmonitor.v1.ListRequestsResponse\x12J\n\nGetRequest\x12\x1f.wfmonitor.v1.GetRequestRequest\x1a\x1b.wfmonitor.v1.RequestRecord\x12R\n\x0bListClients\x12 .wfmonitor.v1.ListClientsRequest\x1a!.wfmonitor.v1.ListClientsResponse\x12O\n\nNameClient\x12\x1f.wfmonitor.v1.NameClientRequest\x1a .wfmonitor.v1.NameClientResponse\x12O\n\nListRoutes\x12\x1f.wfmonitor.v1.ListRoutesRequest\x1a .wfmonitor.v1.ListRoutesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#wfmonitor/v1/requests_service.proto\x12\x0cwfmonitor.v1\x1a\x1awfmonitor/v1/request.proto\"\x8c\x01\n\x13ListRequestsRequest\x12\r\n\x05limit\x18\x01 \x01(\r\x12\r\n\x05model\x18\x02 \x01(\t\x12\r\n\x05order\x18\x03 \x01(\t\x12\x11\n\tbefore_us\x18\x04 \x01(\x03\x12\x10\n\x08\x61\x66ter_us\x18\x05 \x01(\x03\x12\x11\n\tascending\x18\x06 \x01(\x08\x12\x10\n\x08\x61\x66ter_id\x18\x07 \x01(\t\"\x94\x01\n\x14ListRequestsResponse\x12-\n\x08requests\x18\x01 \x03(\x0b\x32\x1b.wfmonitor.v1.RequestRecord\x12\r\n\x05total\x18\x02 \x01(\x04\x12\"\n\x05terms\x18\x03 \x01(\x0b\x32\x13.wfmonitor.v1.Terms\x12\x0c\n\x04more\x18\x04 \x01(\x08\x12\x0c\n\x04next\x18\x05 \x01(\t\"\xa9\x01\n\x05Terms\x12\x1b\n\x0etarget_ttft_ms\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x1b\n\x0etarget_tpot_ms\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x1b\n\x0etariff_per_kwh\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x10\n\x08\x63urrency\x18\x04 \x01(\tB\x11\n\x0f_target_ttft_msB\x11\n\x0f_target_tpot_msB\x11\n\x0f_tariff_per_kwh\"\x1f\n\x11GetRequestRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x98\x01\n\x05Route\x12\x0e\n\x06prefix\x18\x01 \x01(\t\x12\x10\n\x08upstream\x18\x02 \x01(\t\x12\x0f\n\x07runtime\x18\x03 \x01(\t\x12\r\n\x05\x66ound\x18\x04 \x01(\x08\x12\x0f\n\x07\x61nswers\x18\x05 \x01(\x08\x12\x13\n\x06loaded\x18\x06 \x01(\x08H\x00\x88\x01\x01\x12\x12\n\x05\x63hats\x18\x07 \x01(\x08H\x01\x88\x01\x01\x42\t\n\x07_loadedB\x08\n\x06_chats\" \n\x11ListRoutesRequest\x12\x0b\n\x03\x61sk\x18\x01 \x01(\x08\"9\n\x12ListRoutesResponse\x12#\n\x06routes\x18\x01 \x03(\x0b\x32\x13.wfmonitor.v1.Route\"&\n\x12ListClientsRequest\x12\x10\n\x08\x61\x66ter_us\x18\x01 \x01(\x03\"\x81\x02\n\x0b\x43lientTotal\x12\x0e\n\x06\x63lient\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x10\n\x08requests\x18\x03 \x01(\x04\x12\x1a\n\rprompt_tokens\x18\x04 \x01(\x04H\x00\x88\x01\x01\x12\x1a\n\routput_tokens\x18\x05 \x01(\x04H\x01\x88\x01\x01\x12\x13\n\x06\x65\x32\x65_ms\x18\x06 \x01(\x01H\x02\x88\x01\x01\x12\x13\n\x06joules\x18\x07 \x01(\x01H\x03\x88\x01\x01\x12\x13\n\x0bwith_joules\x18\x08 \x01(\x04\x12\x11\n\tnewest_us\x18\t \x01(\x03\x42\x10\n\x0e_prompt_tokensB\x10\n\x0e_output_tokensB\t\n\x07_e2e_msB\t\n\x07_joules\"w\n\x13ListClientsResponse\x12*\n\x07\x63lients\x18\x01 \x03(\x0b\x32\x19.wfmonitor.v1.ClientTotal\x12\x10\n\x08recorded\x18\x02 \x01(\x08\x12\"\n\x05terms\x18\x03 \x01(\x0b\x32\x13.wfmonitor.v1.Terms\"1\n\x11NameClientRequest\x12\x0e\n\x06\x63lient\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"\x14\n\x12NameClientResponse2\xaa\x03\n\x0fRequestsService\x12U\n\x0cListRequests\x12!.wfmonitor.v1.ListRequestsRequest\x1a\".wfmonitor.v1.ListRequestsResponse\x12J\n\nGetRequest\x12\x1f.wfmonitor.v1.GetRequestRequest\x1a\x1b.wfmonitor.v1.RequestRecord\x12R\n\x0bListClients\x12 .wfmonitor.v1.ListClientsRequest\x1a!.wfmonitor.v1.ListClientsResponse\x12O\n\nNameClient\x12\x1f.wfmonitor.v1.NameClientRequest\x1a .wfmonitor.v1.NameClientResponse\x12O\n\nListRoutes\x12\x1f.wfmonitor.v1.ListRoutesRequest\x1a .wfmonitor.v1.ListRoutesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,27 +35,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTREQUESTSREQUEST']._serialized_start=82
   _globals['_LISTREQUESTSREQUEST']._serialized_end=222
   _globals['_LISTREQUESTSRESPONSE']._serialized_start=225
-  _globals['_LISTREQUESTSRESPONSE']._serialized_end=359
-  _globals['_TERMS']._serialized_start=362
-  _globals['_TERMS']._serialized_end=531
-  _globals['_GETREQUESTREQUEST']._serialized_start=533
-  _globals['_GETREQUESTREQUEST']._serialized_end=564
-  _globals['_ROUTE']._serialized_start=567
-  _globals['_ROUTE']._serialized_end=719
-  _globals['_LISTROUTESREQUEST']._serialized_start=721
-  _globals['_LISTROUTESREQUEST']._serialized_end=753
-  _globals['_LISTROUTESRESPONSE']._serialized_start=755
-  _globals['_LISTROUTESRESPONSE']._serialized_end=812
-  _globals['_LISTCLIENTSREQUEST']._serialized_start=814
-  _globals['_LISTCLIENTSREQUEST']._serialized_end=852
-  _globals['_CLIENTTOTAL']._serialized_start=855
-  _globals['_CLIENTTOTAL']._serialized_end=1112
-  _globals['_LISTCLIENTSRESPONSE']._serialized_start=1114
-  _globals['_LISTCLIENTSRESPONSE']._serialized_end=1233
-  _globals['_NAMECLIENTREQUEST']._serialized_start=1235
-  _globals['_NAMECLIENTREQUEST']._serialized_end=1284
-  _globals['_NAMECLIENTRESPONSE']._serialized_start=1286
-  _globals['_NAMECLIENTRESPONSE']._serialized_end=1306
-  _globals['_REQUESTSSERVICE']._serialized_start=1309
-  _globals['_REQUESTSSERVICE']._serialized_end=1735
+  _globals['_LISTREQUESTSRESPONSE']._serialized_end=373
+  _globals['_TERMS']._serialized_start=376
+  _globals['_TERMS']._serialized_end=545
+  _globals['_GETREQUESTREQUEST']._serialized_start=547
+  _globals['_GETREQUESTREQUEST']._serialized_end=578
+  _globals['_ROUTE']._serialized_start=581
+  _globals['_ROUTE']._serialized_end=733
+  _globals['_LISTROUTESREQUEST']._serialized_start=735
+  _globals['_LISTROUTESREQUEST']._serialized_end=767
+  _globals['_LISTROUTESRESPONSE']._serialized_start=769
+  _globals['_LISTROUTESRESPONSE']._serialized_end=826
+  _globals['_LISTCLIENTSREQUEST']._serialized_start=828
+  _globals['_LISTCLIENTSREQUEST']._serialized_end=866
+  _globals['_CLIENTTOTAL']._serialized_start=869
+  _globals['_CLIENTTOTAL']._serialized_end=1126
+  _globals['_LISTCLIENTSRESPONSE']._serialized_start=1128
+  _globals['_LISTCLIENTSRESPONSE']._serialized_end=1247
+  _globals['_NAMECLIENTREQUEST']._serialized_start=1249
+  _globals['_NAMECLIENTREQUEST']._serialized_end=1298
+  _globals['_NAMECLIENTRESPONSE']._serialized_start=1300
+  _globals['_NAMECLIENTRESPONSE']._serialized_end=1320
+  _globals['_REQUESTSSERVICE']._serialized_start=1323
+  _globals['_REQUESTSSERVICE']._serialized_end=1749
 # @@protoc_insertion_point(module_scope)

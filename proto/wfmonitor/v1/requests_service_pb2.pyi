@@ -42,7 +42,7 @@ class ListRequestsRequest(_message.Message):
     ascending: _builtins.bool
     """the least, oldest, first in the alphabet on top, in place of the greatest"""
     after_id: _builtins.str
-    """the page behind this request, the last of the page before; empty: the first"""
+    """The page behind this: `next` of the page before, or the id of a request that had ended; empty: the first."""
     def __init__(
         self,
         *,
@@ -70,10 +70,13 @@ class ListRequestsResponse(_message.Message):
     TOTAL_FIELD_NUMBER: _builtins.int
     TERMS_FIELD_NUMBER: _builtins.int
     MORE_FIELD_NUMBER: _builtins.int
+    NEXT_FIELD_NUMBER: _builtins.int
     total: _builtins.int
     """of all pages"""
     more: _builtins.bool
     """whether another page follows"""
+    next: _builtins.str
+    """`after_id` of that page: one that is under way now may have ended by then"""
     @_builtins.property
     def requests(self) -> _containers.RepeatedCompositeFieldContainer[_request_pb2.RequestRecord]:
         """on the first page those under way first, without e2e_ms"""
@@ -87,10 +90,11 @@ class ListRequestsResponse(_message.Message):
         total: _builtins.int = ...,
         terms: Global___Terms | None = ...,
         more: _builtins.bool = ...,
+        next: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["terms", b"terms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["more", b"more", "requests", b"requests", "terms", b"terms", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["more", b"more", "next", b"next", "requests", b"requests", "terms", b"terms", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--slow", action="store_const", const="e2e", dest="sort", help="short for --sort e2e")
     parser.add_argument("--reverse", action="store_true", help="the other way round: the least, the oldest first")
     parser.add_argument(
-        "--after", default="", metavar="ID", help="go on after this request, the last of the page before"
+        "--after", default="", metavar="ID", help="go on with the next page: as the last line of this one says"
     )
     parser.add_argument("--model", default="", metavar="NAME", help="of this model only")
     parser.add_argument(
@@ -112,7 +112,7 @@ def run(args: argparse.Namespace, home: Home) -> int:
         if foot := goodput(found, terms):
             print(f"\n{foot}")
         if more:
-            print(f"\n{answer.total} in all; those behind these: add --after {found[-1].id}")
+            print(f"\n{answer.total} in all; those behind these: add --after {answer.next}")
     else:
         print("No requests yet. Lead a client through the tap: wfmon tap setup")
     return OK
