@@ -3,7 +3,7 @@
 A few rows a day, written once a minute in aggregator.db; a kill loses the last minute.
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import NamedTuple
 
 import peewee
@@ -42,11 +42,11 @@ class DayBook:
         self._written: dict[tuple[str, str, str, str], tuple[float, float]] = {}
         self._day = ""
 
-    async def write(self, day: str, *, allowed: bool) -> None:
-        """Add what the account grew by since the last call to a day; where it may not be kept, it is forgotten."""
+    async def write(self, day: str, *, allowed: Container[str]) -> None:
+        """Add what the account grew by since the last call to a day; kinds that may not be kept are forgotten."""
         day, self._day = self._day or day, day
-        grown = [DayRow(day, *row) for row in self._grown()]
-        if not grown or not allowed:
+        grown = [DayRow(day, *row) for row in self._grown() if row[0] in allowed]
+        if not grown:
             return
 
         def add(database: peewee.SqliteDatabase) -> None:

@@ -16,12 +16,14 @@ from bus.targets import targets_of
 from bus.tariff import tariff_of
 from services.aggregator.energy.board import Board
 from services.aggregator.joules.api import EnergyApi, day_of
-from services.aggregator.joules.days import DayBook, DayRow
+from services.aggregator.joules.days import IDLE, MODEL, OTHER, DayBook, DayRow
 from services.aggregator.joules.voice import JoulesVoice
 from services.aggregator.recording import Recording
 from services.aggregator.rings import Rings
 
 _WRITE_EVERY_S = 60
+# What each kind of a day's rows tells of: models, and the machine, have each a switch.
+_OF = {MODEL: "model.energy_j", OTHER: "gpu.energy_split_j", IDLE: "gpu.energy_split_j"}
 
 
 class Joules:
@@ -89,9 +91,13 @@ class Joules:
             self._voice.goodput.heard(record.model, met, boot_us() / 1e6)
 
     async def _write(self) -> None:
-        allowed = self._recording.allows("gpu.energy_split_j") and self._recording.allows("model.energy_j")
-        await self._book.write(day_of(time.time()), allowed=allowed)
+        await self._book.write(day_of(time.time()), allowed=kinds_kept(self._recording))
 
     async def _read(self, from_day: str) -> list[DayRow]:
         await self._write()
         return await self._book.read(from_day)
+
+
+def kinds_kept(recording: Recording) -> set[str]:
+    """Return the kinds of a day's rows that may be written as the switches stand."""
+    return {kind for kind, metric in _OF.items() if recording.allows(metric)}
