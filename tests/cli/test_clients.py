@@ -236,6 +236,15 @@ def test_what_leads_elsewhere_stays(user: Path) -> None:
     assert [line.name for line in shell.lines(TAP, {}) if line.why_not] == ["ANTHROPIC_BASE_URL"]
 
 
+def test_an_ollama_at_another_port_has_its_lines_as_well(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    routes = [Route(upstream="http://127.0.0.1:11500", runtime="ollama", found=True, answers=True)]
+    assert setup.setup(home, routes, only_lines=True, yes=False) == 0
+    assert f"export OLLAMA_HOST=127.0.0.1:{home.ports.tap}\n" in capsys.readouterr().out
+    routes = [Route(upstream="http://127.0.0.1:11500", runtime="vllm", found=True, answers=True)]
+    assert setup.setup(home, routes, only_lines=True, yes=False) == 0
+    assert "OLLAMA" not in capsys.readouterr().out
+
+
 SEVERAL = (
     "OPENAI_API_BASE_URLS=http://localhost:11434/v1;http://localhost:8080/v1\n"
     "OPENAI_API_BASE_URLS='https://api.example.test/v1; http://localhost:8080/v1 ;;http://localhost:5000/v1' # mine\r\n"

@@ -18,6 +18,13 @@ class Tap:
 
     port: int
     runtimes: Collection[int]
+    ollamas: Collection[int] = (OLLAMA_PORT,)
+    """Ports at which an Ollama would listen."""
+
+    @property
+    def knows_ollama(self) -> bool:
+        """Whether an Ollama is among them, at whatever port: the tap leads Ollama's own paths to it."""
+        return any(port in self.runtimes for port in self.ollamas)
 
     @property
     def authority(self) -> str:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bus.home import Home
+from bus.runtime_names import OLLAMA
 from services.cli.clients import shell
-from services.cli.clients.address import Tap, port_of
+from services.cli.clients.address import OLLAMA_PORT, Tap, port_of
 from services.cli.clients.files import Unfit
 from services.cli.clients.journal import Journal
 from services.cli.clients.survey import Change, survey
@@ -25,8 +26,9 @@ _SCRIPT = "tap.env.sh"
 
 def setup(home: Home, routes: Sequence[Route], *, only_lines: bool, yes: bool) -> int:
     """Show, ask once, write; `only_lines` prints what a shell would be told, and nothing else."""
-    ports = {port for route in routes if (port := port_of(route.upstream)) is not None}
-    tap = Tap(home.ports.tap, frozenset(ports))
+    ports = {port: route.runtime for route in routes if (port := port_of(route.upstream)) is not None}
+    ollamas = {OLLAMA_PORT, *(port for port, runtime in ports.items() if runtime == OLLAMA)}
+    tap = Tap(home.ports.tap, ports.keys(), ollamas)
     if only_lines:
         print(shell.script(tap, os.environ), end="")
         return OK

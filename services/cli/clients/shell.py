@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from services.cli.clients.address import OLLAMA_PORT, Tap, port_of
+from services.cli.clients.address import Tap, port_of
 
 BEGIN, END = "# >>> wfmon tap >>>", "# <<< wfmon tap <<<"
 _BLOCK = re.compile(rf"^{BEGIN}$.*?^{END}$\n?", re.M | re.S)
@@ -44,7 +44,7 @@ def lines(tap: Tap, env: Mapping[str, str]) -> list[Line]:
     anthropic = _elsewhere(env, "ANTHROPIC_BASE_URL")
     if not anthropic and not _here(env, "ANTHROPIC_BASE_URL"):
         anthropic = "your programs use the service elsewhere, unless they were led to this machine before"
-    ollama = "the tap knows no Ollama" if OLLAMA_PORT not in tap.runtimes else _elsewhere(env, "OLLAMA_HOST")
+    ollama = _elsewhere(env, "OLLAMA_HOST") if tap.knows_ollama else "the tap knows no Ollama"
     return [
         Line("OPENAI_BASE_URL", f"{tap.url}/v1", openai),
         Line("OPENAI_API_BASE", f"{tap.url}/v1", openai),
