@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple, Self
 
@@ -44,6 +44,9 @@ class Explicit:
     counts: tuple[int, ...]
     count: int
     sum: float
+    least: float = -math.inf
+    most: float = math.inf
+    """No value lies outside of these two: what a sender tells of all that it counted holds for every part of it."""
 
     def __post_init__(self) -> None:
         if len(self.bounds) >= MAX_BUCKETS:
@@ -63,21 +66,28 @@ class Explicit:
         counts = tuple(now - before for now, before in zip(self.counts, old.counts, strict=True))
         if self.count < old.count or any(count < 0 for count in counts):
             return None
-        return type(self)(self.bounds, counts, self.count - old.count, self.sum - old.sum)
+        return replace(self, counts=counts, count=self.count - old.count, sum=self.sum - old.sum)
 
     def plus(self, other: Self) -> Self | None:
         """Both together; None where their bounds differ."""
         if self.bounds != other.bounds or len(self.counts) != len(other.counts):
             return None
         counts = tuple(a + b for a, b in zip(self.counts, other.counts, strict=True))
-        return type(self)(self.bounds, counts, self.count + other.count, self.sum + other.sum)
+        least, most = min(self.least, other.least), max(self.most, other.most)
+        return type(self)(self.bounds, counts, self.count + other.count, self.sum + other.sum, least, most)
 
     def steps(self) -> list[Step]:
         """In ascending order, without the empty ones."""
         edges = (-math.inf, *self.bounds, math.inf)
         found = (Step(low, high, n) for (low, high), n in zip(pairwise(edges), self.counts, strict=False) if n)
         # What is measured here is a duration or a count: below the first bound lies nothing under 0.
-        return [step._replace(lower=min(0.0, step.upper)) if step.lower == -math.inf else step for step in found]
+        steps = [step._replace(lower=min(0.0, step.upper)) if step.lower == -math.inf else step for step in found]
+        return [self._narrowed(step) for step in steps]
+
+    def _narrowed(self, step: Step) -> Step:
+        """The SDKs' usual bounds are for ms: in s all values lie in the first bucket, from 0 to 5."""
+        lower, upper = max(step.lower, self.least), min(step.upper, self.most)
+        return step._replace(lower=lower, upper=upper) if lower <= upper else step
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule("model.tps", As.RATE, "{token}", when=_OUTPUT, fixed=_TOTAL),
     ),
     "gen_ai.client.operation.duration": (
-        _times("model.e2e_ms"),
+        # A call that was refused after 2 ms is no answer that took 2 ms.
+        Rule("model.e2e_ms", As.TIMES, "s", _MS, without=one_of("error.type")),
         Rule("model.requests_total", As.COUNT, "s", fixed=(("reason", "error"),), needs=one_of("error.type")),
         Rule("model.errors_total", As.COUNT, "s", needs=one_of("error.type")),
         Rule("model.requests_total", As.COUNT, "s", without=one_of("error.type")),

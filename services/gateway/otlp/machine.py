@@ -32,6 +32,12 @@ NAMES = {
     "gpu.temperature": "hw.gpu.temperature",
     "nvml.gpu.utilization": "hw.gpu.utilization",
     "nvml.gpu.memory.bytes_used": "hw.gpu.memory.usage",
+    "system.network.dropped_packets": "system.network.dropped",
+    "system.network.packet.dropped": "system.network.dropped",
+    "system.network.packet.count": "system.network.packets",
+    "system.memory.linux.available": "system.linux.memory.available",
+    "system.swap.usage": "system.paging.usage",
+    "system.swap.utilization": "system.paging.utilization",
     "system.processes.count": "system.process.count",
     "system.processes.created": "system.process.created",
 }

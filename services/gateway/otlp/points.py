@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from enum import Enum
 from typing import Any, NamedTuple
@@ -105,7 +106,9 @@ def _value(kind: str, point: Any) -> float | Distribution:
             return float(getattr(point, which))
         case "histogram":
             total = point.sum if point.HasField("sum") else float("nan")
-            return Explicit(tuple(point.explicit_bounds), tuple(point.bucket_counts), point.count, total)
+            least = point.min if point.HasField("min") else -math.inf
+            most = point.max if point.HasField("max") else math.inf
+            return Explicit(tuple(point.explicit_bounds), tuple(point.bucket_counts), point.count, total, least, most)
         case _:
             total = point.sum if point.HasField("sum") else float("nan")
             positive, negative = _buckets(point.positive), _buckets(point.negative)

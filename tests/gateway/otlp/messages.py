@@ -20,6 +20,8 @@ CUMULATIVE = AggregationTemporality.AGGREGATION_TEMPORALITY_CUMULATIVE
 DELTA = AggregationTemporality.AGGREGATION_TEMPORALITY_DELTA
 # The boundaries that the SDKs are told to use for durations (semantic conventions, gen_ai.client.operation.duration).
 SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
+# Those of an instrument that is told nothing, whatever its unit (the SDKs for Python 1.45 and JavaScript 2).
+USUAL = (0.0, 5.0, 10.0, 25.0, 50.0, 75.0, 100.0, 250.0, 500.0, 750.0, 1000.0, 2500.0, 5000.0, 7500.0, 10000.0)
 
 
 def attributes(told: dict[str, str | int | bool]) -> list[KeyValue]:
@@ -85,6 +87,7 @@ def histogram(
     start_us: int = 0,
     delta: bool = False,
     bounds: Sequence[float] = SECONDS,
+    extremes: bool = False,
 ) -> Metric:
     made = Metric(name=name, unit=unit)
     made.histogram.aggregation_temporality = DELTA if delta else CUMULATIVE
@@ -97,6 +100,7 @@ def histogram(
             sum=sum(values),
             bucket_counts=counted(values, bounds),
             explicit_bounds=bounds,
+            **({"min": min(values), "max": max(values)} if extremes else {}),
         )
     )
     return made

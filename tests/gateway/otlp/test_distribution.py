@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -50,6 +51,26 @@ def test_a_quantile_is_within_its_stated_rank_error(values: list[float], q: floa
         found = quantile(made.steps(), q)
         assert rank_off(values, found.value, q) <= found.rank_error + 1e-9
         assert found.rank_error <= 1.0
+
+
+@given(VALUES, VALUES, QS)
+def test_what_the_sender_knows_of_its_extremes_only_narrows(old: list[float], new: list[float], q: float) -> None:
+    def told(values: list[float]) -> Explicit:
+        return replace(explicit(values), least=min(values), most=max(values))
+
+    grown = difference(told(old + new), told(old))
+    assert grown is not None
+    both = together(told(old), told(new))
+    assert both is not None
+    for made, values in ((grown, new), (both, old + new)):
+        found = quantile(made.steps(), q)
+        assert min(old + new) <= found.value <= max(old + new)
+        assert rank_off(values, found.value, q) <= found.rank_error + 1e-9
+
+
+def test_extremes_that_contradict_the_buckets_are_not_believed() -> None:
+    lying = replace(explicit([0.3, 0.3]), least=7.0, most=9.0)
+    assert 0.16 <= quantile(lying.steps(), 0.5).value <= 0.32
 
 
 @given(VALUES, VALUES, st.integers(-2, 4), st.integers(-2, 4))

@@ -1,0 +1,79 @@
+"""What SDKs and instrumentations that people use were seen to send; with a version where it is a trait of one."""
+
+from __future__ import annotations
+
+import pytest
+
+from bus.series import Series
+from services.gateway.otlp.receiver import Receiver
+from tests.gateway.otlp.messages import CHAT, NOW_US, USUAL, gauge, histogram, number, request, total
+from tests.gateway.otlp.test_receiver import CLIENT, MODEL, S, listening, taken
+
+
+def test_no_quantile_lies_outside_of_what_was_counted_whatever_the_bounds() -> None:
+    def export(receiver: Receiver, values: list[float], at_us: int) -> dict[str, float]:
+        message = request(
+            histogram("gen_ai.client.operation.duration", "s", values, CHAT, at_us=at_us, start_us=NOW_US - 60 * S,
+                      bounds=USUAL, extremes=True)
+        )  # fmt: skip
+        found, rejected = taken(receiver, message, at_us)
+        assert not rejected.points
+        return {dict(one.labels)["type"]: value for one, value in found.items() if one.metric == "model.e2e_ms"}
+
+    receiver = listening()
+    first = [0.10 + 0.01 * number for number in range(10)]
+    told = export(receiver, first, NOW_US)
+    assert told["mean"] == pytest.approx(145.0)
+    assert all(100.0 <= value <= 190.0 for value in told.values())
+    # Cumulative: the extremes are of all since the start, and hold for what came since the last point as well.
+    told = export(receiver, [*first, 0.15, 30.0], NOW_US + S)
+    assert told["p50"] >= 100.0
+    assert 25_000.0 <= told["p99"] <= 30_000.0
+
+
+def test_a_call_that_failed_is_counted_and_its_time_is_no_answers() -> None:
+    failed = CHAT | {"error.type": "BadRequestError"}
+    message = request(
+        histogram("gen_ai.client.operation.duration", "s", [0.3], CHAT, start_us=NOW_US - S),
+        histogram("gen_ai.client.operation.duration", "s", [0.002, 0.002], failed, start_us=NOW_US - S),
+    )
+    values, rejected = taken(listening(), message)
+    assert not rejected.points
+    assert values[Series("model.e2e_ms", MODEL, (CLIENT, ("type", "mean")))] == pytest.approx(300.0)
+    assert values[Series("model.errors_total", MODEL, (CLIENT,))] == 2.0
+    assert values[Series("model.requests_total", MODEL, (CLIENT,))] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "device", "direction", "series"),
+    [
+        # opentelemetry-instrumentation-system-metrics 0.66b2, and the conventions' names since.
+        ("system.network.dropped_packets", "packets", "device", "direction", "system.net.rx_drops_s"),
+        ("system.network.packet.dropped", "{packet}", "network__interface__name", "network__io__direction",
+         "system.net.rx_drops_s"),
+        ("system.network.packet.count", "{packet}", "system__device", "network__io__direction",
+         "system.net.rx_packets_s"),
+    ],
+)  # fmt: skip
+def test_packets_are_known_by_all_their_names(name: str, unit: str, device: str, direction: str, series: str) -> None:
+    receiver = listening()
+    for at_us, count in ((NOW_US, 0.0), (NOW_US + 10 * S, 50.0)):
+        point = number(count, at_us, NOW_US - 60 * S, **{device: "eth0", direction: "receive"})
+        values, rejected = taken(receiver, request(total(name, unit, point)), at_us)
+        assert not rejected.points
+    assert values == {Series(series, "system", (("iface", "eth0"),)): 5.0}
+
+
+def test_memory_is_known_by_its_older_and_newer_names() -> None:
+    message = request(
+        gauge("system.memory.linux.available", "By", number(4096.0)),
+        gauge("system.swap.utilization", "1", number(0.25, state="used")),
+        # The same sender tells bytes here and calls them pages: who believes the unit would be 4,096 times off.
+        gauge("system.swap.usage", "pages", number(2048.0, state="used")),
+    )
+    values, rejected = taken(listening(), message)
+    assert values == {
+        Series("system.mem.available_bytes", "system"): 4096.0,
+        Series("system.swap.percent", "system"): 25.0,
+    }
+    assert "unit 'pages' is not By" in rejected.message()
