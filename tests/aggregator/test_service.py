@@ -160,6 +160,7 @@ async def test_standing_query_on_the_bus_survives_kills_and_ends_with_its_listen
         await room.until(nobody, "the computing to end with the last listener")
 
 
+@pytest.mark.long
 async def test_aggregator_that_was_stopped_tells_every_grid_point_as_the_samples_say(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

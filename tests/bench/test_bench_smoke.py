@@ -12,6 +12,7 @@ from bus.home import REPOSITORY
 from tests.bench.harness.figure import Figure, Outcome, Reference
 
 
+@pytest.mark.long
 def test_two_cheap_figures_end_in_a_table_and_a_file(tmp_path: Path) -> None:
     result = tmp_path / "result.json"
     command = [sys.executable, "-m", "tests.bench", "--quick", "--rounds", "2", "--output", str(result)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Open, api
@@ -36,6 +37,7 @@ def level(page: Page) -> str:
     return page.locator("#panel-frames").inner_text().partition("detail ")[2][:2]
 
 
+@pytest.mark.long
 def test_a_burdened_page_draws_less_and_says_so(open_page: Open, stack: Stack) -> None:
     page = open_page()
     before = audited(stack)

@@ -6,6 +6,7 @@ import re
 from functools import partial
 
 import numpy as np
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Open
@@ -38,6 +39,7 @@ def test_the_analyser_finds_flashes_and_lets_slow_change_pass() -> None:
     assert flashing_px(faint._replace(light=faint.light * 0.1)) == 0
 
 
+@pytest.mark.long
 def test_a_model_at_two_hundred_tokens_a_second_does_not_flash(open_page: Open, stack: Stack) -> None:
     page = full_detail(open_page())
     with (

@@ -45,9 +45,10 @@ def name_port(stack: Stack, port: int) -> None:
     asyncio.run(ask())
 
 
-def events(messages: list[tuple[str, bytes]]) -> dict[str, Event]:
+def events(messages: list[tuple[str, bytes]], port: int) -> dict[str, Event]:
+    """The last of each kind, of the runtime at that port: others may run on this machine."""
     found = (Event.FromString(payload) for topic, payload in messages if topic.startswith(topics.EVENTS))
-    return {event.kind: event for event in found}
+    return {event.kind: event for event in found if event.attributes.get("port") == str(port)}
 
 
 def counters(messages: list[tuple[str, bytes]]) -> Mapping[str, float]:
@@ -64,23 +65,24 @@ def test_load_gets_its_time_from_the_request_that_waited_for_it(stack: Stack) ->
     ear = Ear(stack.home, (topics.EVENTS,))
     waited = RequestRecord(id="1", model="google/gemma-4-26b-a4b", runtime="lm-studio", load_ms=1234.0, producer="tap")
 
-    def timed(messages: list[tuple[str, bytes]]) -> bool:
-        told = events(messages)
+    def timed(messages: list[tuple[str, bytes]], port: int) -> bool:
+        told = events(messages, port)
         return any(told[kind].attributes.get("load_ms") for kind in ("model_load", "model_load_time") if kind in told)
-
-    async def asked_and_told() -> bool:
-        publisher.send(topics.request(waited.model), waited.SerializeToString())
-        with ear.changed:
-            return timed(ear.messages)
 
     try:
         with StandIn(pages, never) as runtime:
+
+            async def asked_and_told() -> bool:
+                publisher.send(topics.request(waited.model), waited.SerializeToString())
+                with ear.changed:
+                    return timed(ear.messages, runtime.port)
+
             name_port(stack, runtime.port)
-            ear.wait_for(lambda messages: "runtime_come" in events(messages), 60.0, "the runtime")
+            ear.wait_for(lambda messages: "runtime_come" in events(messages, runtime.port), 60.0, "the runtime")
             waited.start_boot_us = boot_us()
             runtime.pages["/api/v1/models"] = Page(recorded("lm_studio_0.4_models.json"))
             asyncio.run(until(asked_and_told))
-        ear.wait_for(lambda messages: "runtime_gone" in events(messages), 60.0, "its end")
+        ear.wait_for(lambda messages: "runtime_gone" in events(messages, runtime.port), 60.0, "its end")
     finally:
         ear.close()
         publisher.close()
@@ -97,14 +99,14 @@ def test_runtime_comes_tells_and_goes(stack: Stack) -> None:
     try:
         with StandIn(dict(pages), never) as runtime:
             name_port(stack, runtime.port)
-            ear.wait_for(lambda messages: "model_info" in events(messages), 60.0, "the model")
+            ear.wait_for(lambda messages: "model_info" in events(messages, runtime.port), 60.0, "the model")
             ear.wait_for(lambda messages: any(topic == topics.sample(SOURCE) for topic, _ in messages), 60.0, "a row")
             place = f"runtime_at:{runtime.port}"
             ear.wait_for(lambda messages: place in counters(messages), 60.0, "its port in the heartbeat")
-        ear.wait_for(lambda messages: "runtime_gone" in events(messages), 60.0, "its end")
+        ear.wait_for(lambda messages: "runtime_gone" in events(messages, runtime.port), 60.0, "its end")
         ear.wait_for(lambda messages: place not in counters(messages), 60.0, "a heartbeat without its port")
         with ear.changed:
-            told = events(ear.messages)
+            told = events(ear.messages, runtime.port)
             rows = [
                 SampleBatch.FromString(payload) for topic, payload in ear.messages if topic == topics.sample(SOURCE)
             ]
