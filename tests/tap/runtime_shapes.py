@@ -190,6 +190,33 @@ def ollama(script: Script, part: str, index: int = 0, chat_form: bool = True) ->
     return json.dumps({**head, **body, **end}, ensure_ascii=False).encode() + b"\n"
 
 
+def lm_studio(script: Script, part: str, index: int = 0) -> bytes:
+    """LM Studio's /api/v1/chat, of a model that had to be loaded first."""
+    if part == "begin":
+        return (
+            named("chat.start", model_instance_id=MODEL)
+            + named("model_load.start", model_instance_id=MODEL)
+            + named("model_load.progress", model_instance_id=MODEL, progress=0.5)
+            + named("model_load.end", model_instance_id=MODEL, load_time_seconds=1.25)
+            + named("prompt_processing.start")
+            + named("prompt_processing.progress", progress=0.5)
+            + named("prompt_processing.end")
+        )
+    if part == "token":
+        return named("reasoning.delta" if thinks(script, index) else "message.delta", content=word(script, index))
+    stats = {
+        "input_tokens": 12,
+        "total_output_tokens": int(script.get("tokens", 5)),
+        "reasoning_output_tokens": int(script.get("thinking", 0)),
+        "tokens_per_second": 50.0,
+        "time_to_first_token_seconds": 0.3,
+        "model_load_time_seconds": 1.25,
+    }
+    output = [{"type": "message", "content": "wört"}]
+    result = {"model_instance_id": MODEL, "output": output, "stats": stats, "response_id": "resp_test"}
+    return named("message.end") + named("chat.end", result=result)
+
+
 def completion(script: Script, part: str, index: int = 0) -> bytes:
     """llama-server's own /completion."""
     if part == "begin":
@@ -231,6 +258,7 @@ SHAPES = {
     "/v1/messages": (messages, "text/event-stream"),
     "/api/chat": (ollama, "application/x-ndjson"),
     "/api/generate": (lambda script, part, index=0: ollama(script, part, index, False), "application/x-ndjson"),
+    "/api/v1/chat": (lm_studio, "text/event-stream"),
     "/completion": (completion, "text/event-stream"),
 }
 WHOLE: dict[str, Any] = {
@@ -250,6 +278,17 @@ WHOLE: dict[str, Any] = {
         "prompt_eval_count": 12,
         "eval_count": 5,
         "eval_duration": 30_000_000,
+    },
+    "/api/v1/chat": {
+        "model_instance_id": MODEL,
+        "output": [{"type": "message", "content": "wört"}],
+        "stats": {
+            "input_tokens": 12,
+            "total_output_tokens": 5,
+            "reasoning_output_tokens": 0,
+            "tokens_per_second": 50.0,
+            "time_to_first_token_seconds": 0.3,
+        },
     },
     "/v1/messages": {
         "id": "msg_test",

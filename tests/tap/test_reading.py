@@ -13,7 +13,7 @@ from services.tap.facts import Facts, Kind, TokenGroup
 from services.tap.framing import Events, framing_of
 from services.tap.lines import Lines
 from services.tap.reading import Reading
-from tests.tap.runtime_shapes import SHAPES, WHOLE, Script, sse
+from tests.tap.runtime_shapes import SHAPES, WHOLE, Script, named, sse
 
 PATHS = sorted(SHAPES)
 
@@ -50,7 +50,10 @@ def test_a_stream_gives_its_tokens_and_what_the_runtime_says(path: str) -> None:
     assert facts.ended
     assert facts.model == "tiny-test-model"
     assert (facts.prompt_tokens, facts.output_tokens, facts.token_source) == (12, 7, "usage")
-    assert facts.finish_reason == ("length" if "completion" in path and "chat" not in path else "stop")
+    if path == "/api/v1/chat":
+        assert facts.finish_reason == ""  # it does not tell
+    else:
+        assert facts.finish_reason == ("length" if "completion" in path and "chat" not in path else "stop")
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -133,6 +136,29 @@ def test_lm_studios_stats_are_in_seconds(path: str) -> None:
     assert facts.prefill_ms == pytest.approx(299.0)
     assert facts.decode_ms == pytest.approx(20.0)
     assert (facts.decode_steps, facts.output_tokens) == (1, 9)
+
+
+def test_lm_studio_tells_how_long_a_load_took_while_it_streams_and_at_the_end() -> None:
+    path, script = "/api/v1/chat", {"tokens": 3}
+    begun, ended = SHAPES[path][0](script, "begin"), SHAPES[path][0](script, "end")
+    for stream in (begun, ended, begun + ended):  # a client may leave before the end
+        assert read(path, "text/event-stream", [stream])[1].load_ms == pytest.approx(1250.0)
+    _, facts, _ = read(path, "text/event-stream", [ended])
+    assert (facts.prefill_ms, facts.decode_ms, facts.decode_steps) == (pytest.approx(300.0), pytest.approx(20.0), 1)
+    _, facts, _ = read(path, "application/json", [json.dumps(WHOLE[path]).encode()])
+    assert (facts.load_ms, facts.model) == (None, "tiny-test-model")
+
+
+def test_lm_studios_tool_calls_are_arrivals_and_its_errors_are_kept_by_class() -> None:
+    stream = (
+        named("tool_call.start", tool="look_up")
+        + named("tool_call.arguments", tool="look_up", arguments={"x": 1})
+        + named("tool_call.success", tool="look_up", arguments={"x": 1}, output="secret")
+        + named("error", error={"type": "mcp_connection_error", "message": "secret"})
+    )
+    groups, facts, _ = read("/api/v1/chat", "text/event-stream", [stream])
+    assert [group.kind for group in groups] == [Kind.ANSWER]
+    assert (facts.error, facts.finish_reason) == ("mcp_connection_error", "error")
 
 
 @pytest.mark.parametrize("stats", [{}, {"tokens_per_second": 0}, [1], "words", {"tokens_per_second": "fast"}, None])

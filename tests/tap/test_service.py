@@ -51,7 +51,7 @@ async def test_a_stream_reaches_the_client_byte_for_byte_and_is_measured(tapped:
     assert 0 <= record.itl_p50_ms <= record.itl_p95_ms <= record.itl_max_ms
     # Five gaps after the first token; a busy machine may deliver them late and at once.
     assert 0 < 5 * record.tpot_ms <= record.e2e_ms - record.ttft_ms + 1
-    assert record.finish_reason in ("stop", "length")
+    assert record.finish_reason in ("stop", "length") or path == "/api/v1/chat"  # LM Studio does not tell
 
 
 async def test_a_runtimes_port_behind_the_taps_leads_to_it_and_is_measured(tapped: Tapped) -> None:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from services.tap.dialects.anthropic import Anthropic
 from services.tap.dialects.dialect import Dialect
 from services.tap.dialects.llamacpp import LlamaCpp
+from services.tap.dialects.lmstudio import LmStudio
 from services.tap.dialects.ollama import Ollama
 from services.tap.dialects.openai import OpenAi
 from services.tap.dialects.responses import Responses
@@ -34,6 +35,7 @@ _GENERATIONS = (
     Generation("/v1/messages", Anthropic),
     Generation("/api/chat", Ollama),
     Generation("/api/generate", Ollama),
+    Generation("/api/v1/chat", LmStudio),
     Generation("/completion", LlamaCpp),
     Generation("/completions", LlamaCpp),
     Generation("/infill", LlamaCpp),
