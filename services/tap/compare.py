@@ -62,9 +62,22 @@ class Comparing:
         plan = filled(asked)
         self._refuse_beside(plan)
         upstreams = [self._upstream(model) for model in plan.models]
+        key = asked.api_key
+        if refusing := [
+            model
+            for model, upstream in zip(plan.models, upstreams, strict=True)
+            if await self._sources.refuses(upstream, key)
+        ]:
+            raise NotNow(
+                f"the runtime of {', '.join(refusing)} wants {'another' if key else 'an'} API key, and would refuse "
+                "each request; name the variable that holds it: wfmon compare … --key-env NAME"
+            )
         if not plan.load:
             told = await asyncio.gather(
-                *(self._sources.loaded(*one) for one in zip(upstreams, plan.models, strict=True))
+                *(
+                    self._sources.loaded(upstream, model, key)
+                    for upstream, model in zip(upstreams, plan.models, strict=True)
+                )
             )
             names = [
                 model + ("" if known is False else " (its runtime does not tell)")
@@ -76,7 +89,8 @@ class Comparing:
                     f"not in memory: {', '.join(names)}. The comparison would load it, which takes memory and time; "
                     "agree with --load"
                 )
-            self._refuse_beside(plan)  # it took a moment to ask
+        self._refuse_beside(plan)  # it took a moment to ask
+        self._client.key = key
         run = CompareRun(
             id=f"{wall_us():016x}-{secrets.token_hex(2)}",
             start_us=wall_us(),
@@ -147,6 +161,7 @@ class Comparing:
             state = "cancelled"
         except Exception as error:
             run.reason = type(error).__name__  # never its text: it may quote an answer
+        self._client.key = ""
         run.state, run.end_us = state, wall_us()
         kept = self._recording()
         if not kept and not run.reason:

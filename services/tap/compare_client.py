@@ -9,6 +9,7 @@ import aiohttp
 import msgspec
 
 from bus.clock import boot_us, monotonic_s, wall_us
+from services.tap.compare_loaded import bearer
 from services.tap.compare_sums import Sent
 from services.tap.dialects.openai import OpenAi
 from services.tap.facts import Facts
@@ -30,6 +31,8 @@ class CompareClient:
         self._url = f"http://127.0.0.1:{port}{PATH}"
         self.under_way = under_way
         """How many requests run through the tap now."""
+        self.key = ""
+        """The API key that goes with each request; "" is none."""
         self._plain: set[str] = set()
         """Models whose runtime refuses `ignore_eos`."""
 
@@ -60,7 +63,7 @@ class CompareClient:
             async with self._session.post(
                 self._url,
                 data=msgspec.json.encode(body),
-                headers={"Content-Type": "application/json"},
+                headers={"Content-Type": "application/json"} | bearer(self.key),
                 timeout=_TIMEOUT,
             ) as answer:
                 status, outcome = answer.status, Outcome.TRUNCATED

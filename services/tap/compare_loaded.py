@@ -45,13 +45,16 @@ _models = msgspec.json.Decoder(_Models)
 _props = msgspec.json.Decoder(_Props)
 
 
-async def is_loaded(session: aiohttp.ClientSession, upstream: Upstream, model: str) -> bool | None:
+async def is_loaded(session: aiohttp.ClientSession, upstream: Upstream, model: str, key: str = "") -> bool | None:
     """Return whether the runtime has the model in memory; None where it does not tell."""
-    return (await loading(session, upstream))(model)
+    return (await loading(session, upstream, key))(model)
 
 
-async def loading(session: aiohttp.ClientSession, upstream: Upstream) -> Callable[[str], bool | None]:
-    """Ask a runtime; return whether it has a model in memory, by the model's name, None where it does not tell."""
+async def loading(session: aiohttp.ClientSession, upstream: Upstream, key: str = "") -> Callable[[str], bool | None]:
+    """Ask a runtime; return whether it has a model in memory, by the model's name, None where it does not tell.
+
+    `key`: an API key of a llama-server; "" is none.
+    """
     match upstream.runtime:
         case runtime_names.OLLAMA:
             listed = await _ask(session, upstream, "/api/ps", _models)
@@ -60,7 +63,7 @@ async def loading(session: aiohttp.ClientSession, upstream: Upstream) -> Callabl
         case runtime_names.LM_STUDIO:
             return lm_studio.in_memory(await lm_studio.listed(session, upstream))
         case runtime_names.LLAMA_CPP:
-            return await _of_llama_server(session, upstream)
+            return await _of_llama_server(session, upstream, key)
         case known:
             return _always if known in _ALWAYS else _never_told
 
@@ -73,7 +76,30 @@ def _never_told(_model: str) -> bool | None:
     return None
 
 
-async def _of_llama_server(session: aiohttp.ClientSession, upstream: Upstream) -> Callable[[str], bool | None]:
+async def refuses(session: aiohttp.ClientSession, upstream: Upstream, key: str) -> bool:
+    """Return whether a llama-server takes no request with this API key ("": with none).
+
+    Open to all are its `/health` and its list of models, and neither says whether it sleeps; `/props`, which does,
+    wants the key as every request for tokens does. Asking wakes nothing.
+    """
+    if upstream.runtime != runtime_names.LLAMA_CPP:
+        return False
+    url, timeout = f"http://{upstream.authority}/props", aiohttp.ClientTimeout(total=_TIMEOUT_S)
+    try:
+        async with session.get(url, headers=bearer(key), timeout=timeout, allow_redirects=False) as answer:
+            return answer.status in (401, 403)
+    except (aiohttp.ClientError, OSError, TimeoutError):
+        return False
+
+
+def bearer(key: str) -> dict[str, str]:
+    """Return the header that carries an API key; none without one."""
+    return {"Authorization": f"Bearer {key}"} if key else {}
+
+
+async def _of_llama_server(
+    session: aiohttp.ClientSession, upstream: Upstream, key: str
+) -> Callable[[str], bool | None]:
     listed = await _ask(session, upstream, "/v1/models", _models)
     if listed is None:
         return _never_told
@@ -81,15 +107,15 @@ async def _of_llama_server(session: aiohttp.ClientSession, upstream: Upstream) -
         # A router tells of each model.
         return lambda model: told.get(model) == "loaded"
     # A plain one has its model in memory, unless it sleeps: then the first request loads it again.
-    props = await _ask(session, upstream, "/props", _props)
+    props = await _ask(session, upstream, "/props", _props, key)
     return _never_told if props is None else lambda _model: not props.is_sleeping
 
 
 async def _ask(
-    session: aiohttp.ClientSession, upstream: Upstream, path: str, decoder: msgspec.json.Decoder[T]
+    session: aiohttp.ClientSession, upstream: Upstream, path: str, decoder: msgspec.json.Decoder[T], key: str = ""
 ) -> T | None:
     url = f"http://{upstream.authority}{path}"
-    body = await read_whole(session, "GET", url, longest=_LONGEST, timeout_s=_TIMEOUT_S)
+    body = await read_whole(session, "GET", url, longest=_LONGEST, timeout_s=_TIMEOUT_S, headers=bearer(key))
     try:
         return decoder.decode(body or b"")
     except (msgspec.DecodeError, RecursionError):

@@ -16,6 +16,7 @@ _CONCURRENCY = (1, 16)
 _ROUNDS = (1, 20)
 # A word is half a token at least, whatever the vocabulary.
 _MOST_WORDS = 2
+_LONGEST_KEY = 4096
 
 # Usual words, one token each in most vocabularies, so that words are a first guess at tokens.
 _TEXT = (
@@ -34,7 +35,7 @@ class PlanError(ValueError):
 
 
 def filled(asked: ComparePlan) -> ComparePlan:
-    """Return the plan with its defaults. Raises PlanError."""
+    """Return the plan with its defaults, and without its API key: it is kept with the run. Raises PlanError."""
     plan = ComparePlan(
         models=list(dict.fromkeys(asked.models)),
         prompt_tokens=sorted(set(asked.prompt_tokens)) or [128, 1024],
@@ -46,6 +47,8 @@ def filled(asked: ComparePlan) -> ComparePlan:
     )
     if not 1 <= len(plan.models) <= MOST_MODELS or not all(0 < len(model) <= 256 for model in plan.models):
         raise PlanError(f"models: name 1 to {MOST_MODELS} of them, as wfmon tap routes lists them")
+    if len(asked.api_key) > _LONGEST_KEY or not asked.api_key.isascii() or not asked.api_key.isprintable():
+        raise PlanError(f"api_key: it has at most {_LONGEST_KEY} printable ASCII characters")
     _within("prompt_tokens", plan.prompt_tokens, _PROMPT)
     _within("output_tokens", [plan.output_tokens], _OUTPUT)
     _within("concurrency", plan.concurrency, _CONCURRENCY)

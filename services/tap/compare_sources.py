@@ -10,7 +10,7 @@ from wfmonitor.v1.metrics_service_pb2 import QueryInstantRequest, Selector
 from wfmonitor.v1.metrics_service_pb2_grpc import MetricsServiceStub
 from wfmonitor.v1.request_pb2 import RequestRecord
 
-from services.tap.compare_loaded import is_loaded
+from services.tap.compare_loaded import is_loaded, refuses
 from services.tap.routes import Upstream
 from services.tap.store import Store
 
@@ -26,9 +26,13 @@ class Sources:
         self._session = session
         self._metrics = MetricsServiceStub(aggregator)
 
-    async def loaded(self, upstream: Upstream, model: str) -> bool | None:
+    async def refuses(self, upstream: Upstream, key: str) -> bool:
+        """Return whether the runtime is known to take no request with this API key; "" is none."""
+        return await refuses(self._session, upstream, key)
+
+    async def loaded(self, upstream: Upstream, model: str, key: str) -> bool | None:
         """Return whether the model is in memory; None where its runtime does not tell."""
-        return await is_loaded(self._session, upstream, model)
+        return await is_loaded(self._session, upstream, model, key)
 
     async def vram(self, model: str) -> int | None:
         """Return the bytes of GPU memory that a model takes, the newest measured within ten seconds."""

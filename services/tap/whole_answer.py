@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import aiohttp
 
 
@@ -17,12 +19,21 @@ async def whole_of(answer: aiohttp.ClientResponse, longest: int) -> bytes:
 
 
 async def read_whole(
-    session: aiohttp.ClientSession, method: str, url: str, body: object = None, *, longest: int, timeout_s: float
+    session: aiohttp.ClientSession,
+    method: str,
+    url: str,
+    body: object = None,
+    *,
+    longest: int,
+    timeout_s: float,
+    headers: Mapping[str, str] | None = None,
 ) -> bytes | None:
     """Ask, with `body` as JSON where it is given; None: no answer in time, one other than 200, or one too long."""
     timeout = aiohttp.ClientTimeout(total=timeout_s)
     try:
-        async with session.request(method, url, json=body, timeout=timeout, allow_redirects=False) as answer:
+        async with session.request(
+            method, url, json=body, headers=headers, timeout=timeout, allow_redirects=False
+        ) as answer:
             return await whole_of(answer, longest) if answer.status == 200 else None
     except (aiohttp.ClientError, OSError, TimeoutError):
         return None

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import threading
+import urllib.request
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
@@ -94,6 +95,20 @@ def test_one_request_is_tested_and_its_record_printed(home: Home) -> None:
     assert f"{record['output_tokens']} (usage)" in said
     assert "█" in said
     assert (record["model"], record["finish_reason"], record["status"]) == (MODEL, "stop", 200)
+
+
+def test_a_runtimes_api_key_goes_from_a_variable_to_it(
+    home: Home, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("tap", "test", "--model", MODEL, "--key-env", "OF_MINE")
+    assert "'OF_MINE' of --key-env is empty" in wfmon(home, *words, code=2)
+    monkeypatch.setitem(ENVIRONMENT, "OF_MINE", "a-key")
+    assert "name the model" in wfmon(home, "tap", "test", "--key-env", "OF_MINE", code=2)
+    wfmon(home, *words)
+    with urllib.request.urlopen(f"{runtime.url}/seen", timeout=30) as answer:
+        seen = json.load(answer)["seen"]
+    asked = [one for one in seen if one["path"] == "/v1/chat/completions"][-1]
+    assert ["Authorization", "Bearer a-key"] in asked["headers"]
 
 
 class Ollama(BaseHTTPRequestHandler):

@@ -306,9 +306,50 @@ async def test_a_llama_server_that_sleeps_has_nothing_in_memory(
         assert await is_loaded(http, Upstream("127.0.0.1", server.port, "llama.cpp"), "its one") is loaded
 
 
+async def test_a_llama_server_with_an_api_key_is_asked_with_it_or_refused_by_name() -> None:
+    """As llama-server has it: its list is open, `/props` and every request for tokens are not."""
+    asked: list[tuple[str, str]] = []
+
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        given = request.headers.get("Authorization", "")
+        asked.append((request.path, given))
+        if request.path == "/v1/models":
+            return web.json_response({"data": [{"id": "its one"}]})
+        if given != "Bearer secret":
+            return web.json_response({"error": {"message": "Invalid API Key", "code": 401}}, status=401)
+        return web.json_response({"is_sleeping": False}, status=200 if request.path == "/props" else 500)
+
+    server = RawTestServer(answer)
+    await server.start_server()
+    async with server, aiohttp.ClientSession() as http:
+        assert server.port is not None
+        upstream = Upstream("127.0.0.1", server.port, "llama.cpp")
+        table = RouteTable(found={1: Found(upstream, frozenset({"its one"}))})
+        sources = Sources(cast(Any, None), cast(Any, grpc.aio.insecure_channel("unix:/nobody")), http)
+        client = CompareClient(http, server.port, lambda: 0)
+        comparing = Comparing(client, table, cast(Any, None), sources, lambda: False)
+        for load in (True, False):  # nothing would be loaded: it refuses before that
+            with pytest.raises(NotNow, match=r"its one wants an API key.*--key-env NAME"):
+                await comparing.start(pb.ComparePlan(models=["its one"], load=load))
+        with pytest.raises(NotNow, match="its one wants another API key"):
+            await comparing.start(pb.ComparePlan(models=["its one"], api_key="guessed"))
+        with pytest.raises(PlanError, match="api_key"):
+            await comparing.start(pb.ComparePlan(models=["its one"], api_key="a\nb"))
+        assert {path for path, _ in asked} == {"/props"}
+        run = await comparing.start(pb.ComparePlan(models=["its one"], api_key="secret"))
+        await until(lambda: not comparing.running)
+        assert asked[-1] == ("/v1/chat/completions", "Bearer secret")
+        assert client.key == ""
+        assert run.plan.api_key == ""
+        assert b"secret" not in run.SerializeToString()
+
+
 async def test_a_model_that_is_not_in_memory_is_not_loaded_unasked() -> None:
     class Away(Sources):
-        async def loaded(self, upstream: Upstream, model: str) -> bool | None:
+        async def refuses(self, upstream: Upstream, key: str) -> bool:
+            return False
+
+        async def loaded(self, upstream: Upstream, model: str, key: str) -> bool | None:
             return False if model == "away" else None
 
     table = RouteTable(found={1: Found(Upstream("127.0.0.1", 1, "ollama"), frozenset({"away", "unsure"}))})

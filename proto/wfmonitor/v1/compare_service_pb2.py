@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"wfmonitor/v1/compare_service.proto\x12\x0cwfmonitor.v1\"\x8e\x01\n\x0b\x43omparePlan\x12\x0e\n\x06models\x18\x01 \x03(\t\x12\x15\n\rprompt_tokens\x18\x02 \x03(\r\x12\x15\n\routput_tokens\x18\x03 \x01(\r\x12\x13\n\x0b\x63oncurrency\x18\x04 \x03(\r\x12\x0e\n\x06rounds\x18\x05 \x01(\r\x12\x0e\n\x06\x61nyway\x18\x06 \x01(\x08\x12\x0c\n\x04load\x18\x07 \x01(\x08\"=\n\x06Spread\x12\x0e\n\x06median\x18\x01 \x01(\x01\x12\x0b\n\x03p25\x18\x02 \x01(\x01\x12\x0b\n\x03p75\x18\x03 \x01(\x01\x12\t\n\x01n\x18\x04 \x01(\r\"\xd8\x04\n\x0b\x43ompareCell\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07runtime\x18\x02 \x01(\t\x12\x15\n\rprompt_tokens\x18\x03 \x01(\r\x12\x13\n\x0b\x63oncurrency\x18\x04 \x01(\r\x12\x33\n\x15\x63ounted_prompt_tokens\x18\x05 \x01(\x0b\x32\x14.wfmonitor.v1.Spread\x12+\n\routput_tokens\x18\x06 \x01(\x0b\x32\x14.wfmonitor.v1.Spread\x12%\n\x07ttft_ms\x18\x07 \x01(\x0b\x32\x14.wfmonitor.v1.Spread\x12%\n\x07tpot_ms\x18\x08 \x01(\x0b\x32\x14.wfmonitor.v1.Spread\x12,\n\x0ethroughput_tps\x18\t \x01(\x0b\x32\x14.wfmonitor.v1.Spread\x12\x1d\n\x10joules_per_token\x18\n \x01(\x01H\x00\x88\x01\x01\x12\x1a\n\x12joules_attribution\x18\x0b \x01(\t\x12\x17\n\nvram_bytes\x18\x0c \x01(\x04H\x01\x88\x01\x01\x12\x0e\n\x06\x66\x61iled\x18\r \x01(\r\x12\r\n\x05\x65rror\x18\x0e \x01(\t\x12\x11\n\tdisturbed\x18\x0f \x01(\r\x12\x35\n\x17joules_per_token_spread\x18\x10 \x01(\x0b\x32\x14.wfmonitor.v1.Spread\x12/\n\x11vram_bytes_spread\x18\x11 \x01(\x0b\x32\x14.wfmonitor.v1.Spread\x12\r\n\x05\x61sked\x18\x12 \x01(\tB\x13\n\x11_joules_per_tokenB\r\n\x0b_vram_bytes\"\xe2\x01\n\nCompareRun\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08start_us\x18\x02 \x01(\x03\x12\x0e\n\x06\x65nd_us\x18\x03 \x01(\x03\x12\r\n\x05state\x18\x04 \x01(\t\x12\'\n\x04plan\x18\x05 \x01(\x0b\x32\x19.wfmonitor.v1.ComparePlan\x12(\n\x05\x63\x65lls\x18\x06 \x03(\x0b\x32\x19.wfmonitor.v1.CompareCell\x12\x10\n\x08requests\x18\x07 \x01(\r\x12\x15\n\rrequests_done\x18\x08 \x01(\r\x12\x0b\n\x03now\x18\t \x01(\t\x12\x0e\n\x06reason\x18\n \x01(\t\"!\n\x13WatchCompareRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\"\n\x14\x43\x61ncelCompareRequest\x12\n\n\x02id\x18\x01 \x01(\t\"3\n\x13ListComparesRequest\x12\r\n\x05limit\x18\x01 \x01(\r\x12\r\n\x05model\x18\x02 \x01(\t\">\n\x14ListComparesResponse\x12&\n\x04runs\x18\x01 \x03(\x0b\x32\x18.wfmonitor.v1.CompareRun2\xca\x02\n\x0e\x43ompareService\x12\x43\n\x0cStartCompare\x12\x19.wfmonitor.v1.ComparePlan\x1a\x18.wfmonitor.v1.CompareRun\x12M\n\x0cWatchCompare\x12!.wfmonitor.v1.WatchCompareRequest\x1a\x18.wfmonitor.v1.CompareRun0\x01\x12M\n\rCancelCompare\x12\".wfmonitor.v1.CancelCompareRequest\x1a\x18.wfmonitor.v1.CompareRun\x12U\n\x0cListCompares\x12!.wfmonitor.v1.ListComparesRequest\x1a\".wfmonitor.v1.ListComparesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"wfmonitor/v1/compare_service.proto\x12\x0cwfmonitor.v1\"\x9f\x01\n\x0b\x43omparePlan\x12\x0e\n\x06models\x18\x01 \x03(\t\x12\x15\n\rprompt_tokens\x18\x02 \x03(\r\x12\x15\n\routput_tokens\x18\x03 \x01(\r\x12\x13\n\x0b\x63oncurrency\x18\x04 \x03(\r\x12\x0e\n\x06rounds\x18\x05 \x01(\r\x12\x0e\n\x06\x61nyway\x18\x06 \x01(\x08\x12\x0c\n\x04load\x18\x07 \x01(\x08\x12\x0f\n\x07\x61pi_key\x18\x08 \x01(\t\"=\n\x06Spread\x12\x0e\n\x06median\x18\x01 \x01(\x01\x12\x0b\n\x03p25\x18\x02 \x01(\x01\x12\x0b\n\x03p75\x18\x03 \x01(\x01\x12\t\n\x01n\x18\x04 \x01(\r\"\xd8\x04\n\x0b\x43ompareCell\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07runtime\x18\x02 \x01(\t\x12\x15\n\rprompt_tokens\x18\x03 \x01(\r\x12\x13\n\x0b\x63oncurrency\x18\x04 \x01(\r\x12\x33\n\x15\x63ounted_prompt_tokens\x18\x05 \x01(\x0b\x32\x14.wfmonitor.v1.Spread\x12+\n\routput_tokens\x18\x06 \x01(\x0b\x32\x14.wfmonitor.v1.Spread\x12%\n\x07ttft_ms\x18\x07 \x01(\x0b\x32\x14.wfmonitor.v1.Spread\x12%\n\x07tpot_ms\x18\x08 \x01(\x0b\x32\x14.wfmonitor.v1.Spread\x12,\n\x0ethroughput_tps\x18\t \x01(\x0b\x32\x14.wfmonitor.v1.Spread\x12\x1d\n\x10joules_per_token\x18\n \x01(\x01H\x00\x88\x01\x01\x12\x1a\n\x12joules_attribution\x18\x0b \x01(\t\x12\x17\n\nvram_bytes\x18\x0c \x01(\x04H\x01\x88\x01\x01\x12\x0e\n\x06\x66\x61iled\x18\r \x01(\r\x12\r\n\x05\x65rror\x18\x0e \x01(\t\x12\x11\n\tdisturbed\x18\x0f \x01(\r\x12\x35\n\x17joules_per_token_spread\x18\x10 \x01(\x0b\x32\x14.wfmonitor.v1.Spread\x12/\n\x11vram_bytes_spread\x18\x11 \x01(\x0b\x32\x14.wfmonitor.v1.Spread\x12\r\n\x05\x61sked\x18\x12 \x01(\tB\x13\n\x11_joules_per_tokenB\r\n\x0b_vram_bytes\"\xe2\x01\n\nCompareRun\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08start_us\x18\x02 \x01(\x03\x12\x0e\n\x06\x65nd_us\x18\x03 \x01(\x03\x12\r\n\x05state\x18\x04 \x01(\t\x12\'\n\x04plan\x18\x05 \x01(\x0b\x32\x19.wfmonitor.v1.ComparePlan\x12(\n\x05\x63\x65lls\x18\x06 \x03(\x0b\x32\x19.wfmonitor.v1.CompareCell\x12\x10\n\x08requests\x18\x07 \x01(\r\x12\x15\n\rrequests_done\x18\x08 \x01(\r\x12\x0b\n\x03now\x18\t \x01(\t\x12\x0e\n\x06reason\x18\n \x01(\t\"!\n\x13WatchCompareRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\"\n\x14\x43\x61ncelCompareRequest\x12\n\n\x02id\x18\x01 \x01(\t\"3\n\x13ListComparesRequest\x12\r\n\x05limit\x18\x01 \x01(\r\x12\r\n\x05model\x18\x02 \x01(\t\">\n\x14ListComparesResponse\x12&\n\x04runs\x18\x01 \x03(\x0b\x32\x18.wfmonitor.v1.CompareRun2\xca\x02\n\x0e\x43ompareService\x12\x43\n\x0cStartCompare\x12\x19.wfmonitor.v1.ComparePlan\x1a\x18.wfmonitor.v1.CompareRun\x12M\n\x0cWatchCompare\x12!.wfmonitor.v1.WatchCompareRequest\x1a\x18.wfmonitor.v1.CompareRun0\x01\x12M\n\rCancelCompare\x12\".wfmonitor.v1.CancelCompareRequest\x1a\x18.wfmonitor.v1.CompareRun\x12U\n\x0cListCompares\x12!.wfmonitor.v1.ListComparesRequest\x1a\".wfmonitor.v1.ListComparesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,21 +32,21 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'wfmonitor.v1.compare_servic
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_COMPAREPLAN']._serialized_start=53
-  _globals['_COMPAREPLAN']._serialized_end=195
-  _globals['_SPREAD']._serialized_start=197
-  _globals['_SPREAD']._serialized_end=258
-  _globals['_COMPARECELL']._serialized_start=261
-  _globals['_COMPARECELL']._serialized_end=861
-  _globals['_COMPARERUN']._serialized_start=864
-  _globals['_COMPARERUN']._serialized_end=1090
-  _globals['_WATCHCOMPAREREQUEST']._serialized_start=1092
-  _globals['_WATCHCOMPAREREQUEST']._serialized_end=1125
-  _globals['_CANCELCOMPAREREQUEST']._serialized_start=1127
-  _globals['_CANCELCOMPAREREQUEST']._serialized_end=1161
-  _globals['_LISTCOMPARESREQUEST']._serialized_start=1163
-  _globals['_LISTCOMPARESREQUEST']._serialized_end=1214
-  _globals['_LISTCOMPARESRESPONSE']._serialized_start=1216
-  _globals['_LISTCOMPARESRESPONSE']._serialized_end=1278
-  _globals['_COMPARESERVICE']._serialized_start=1281
-  _globals['_COMPARESERVICE']._serialized_end=1611
+  _globals['_COMPAREPLAN']._serialized_end=212
+  _globals['_SPREAD']._serialized_start=214
+  _globals['_SPREAD']._serialized_end=275
+  _globals['_COMPARECELL']._serialized_start=278
+  _globals['_COMPARECELL']._serialized_end=878
+  _globals['_COMPARERUN']._serialized_start=881
+  _globals['_COMPARERUN']._serialized_end=1107
+  _globals['_WATCHCOMPAREREQUEST']._serialized_start=1109
+  _globals['_WATCHCOMPAREREQUEST']._serialized_end=1142
+  _globals['_CANCELCOMPAREREQUEST']._serialized_start=1144
+  _globals['_CANCELCOMPAREREQUEST']._serialized_end=1178
+  _globals['_LISTCOMPARESREQUEST']._serialized_start=1180
+  _globals['_LISTCOMPARESREQUEST']._serialized_end=1231
+  _globals['_LISTCOMPARESRESPONSE']._serialized_start=1233
+  _globals['_LISTCOMPARESRESPONSE']._serialized_end=1295
+  _globals['_COMPARESERVICE']._serialized_start=1298
+  _globals['_COMPARESERVICE']._serialized_end=1628
 # @@protoc_insertion_point(module_scope)

@@ -31,6 +31,7 @@ class ComparePlan(_message.Message):
     ROUNDS_FIELD_NUMBER: _builtins.int
     ANYWAY_FIELD_NUMBER: _builtins.int
     LOAD_FIELD_NUMBER: _builtins.int
+    API_KEY_FIELD_NUMBER: _builtins.int
     output_tokens: _builtins.int
     """default 64; 2 to 1024"""
     rounds: _builtins.int
@@ -39,6 +40,8 @@ class ComparePlan(_message.Message):
     """also while a person's request runs"""
     load: _builtins.bool
     """also models that are not loaded"""
+    api_key: _builtins.str
+    """sent to the runtimes of these models, kept nowhere; empty in the plan of a run"""
     @_builtins.property
     def models(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """1 to 8"""
@@ -61,10 +64,11 @@ class ComparePlan(_message.Message):
         rounds: _builtins.int = ...,
         anyway: _builtins.bool = ...,
         load: _builtins.bool = ...,
+        api_key: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["anyway", b"anyway", "concurrency", b"concurrency", "load", b"load", "models", b"models", "output_tokens", b"output_tokens", "prompt_tokens", b"prompt_tokens", "rounds", b"rounds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["anyway", b"anyway", "api_key", b"api_key", "concurrency", b"concurrency", "load", b"load", "models", b"models", "output_tokens", b"output_tokens", "prompt_tokens", b"prompt_tokens", "rounds", b"rounds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from bus.home import Home
 from bus.model_names import same_model
 from services.cli.errors import FAILED, INTERRUPTED, OK, USAGE, CliError
+from services.cli.options import add_key, key_of
 from services.cli.text import ABSENT, clock, printable, scaled, table
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rounds", type=int, default=0, metavar="N", help="default 5")
     parser.add_argument("--anyway", action="store_true", help="also while requests of your programs run")
     parser.add_argument("--load", action="store_true", help="agree to load models that are not in memory")
+    add_key(parser)
     parser.add_argument("--history", action="store_true", help="what was measured before, of these models or of all")
     drift = parser.add_mutually_exclusive_group()
     drift.add_argument("--drift", action="store_true", help="how far models have moved from their own baselines")
@@ -89,6 +91,7 @@ def run(args: argparse.Namespace, home: Home) -> int:
             rounds=args.rounds,
             anyway=args.anyway,
             load=args.load,
+            api_key=key_of(args),
         )
         return compare(stub, plan, as_json=args.json)
 

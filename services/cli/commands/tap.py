@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from bus.home import Home
 from services.cli.errors import FAILED, OK, USAGE, CliError
-from services.cli.options import add_home
+from services.cli.options import add_home, add_key, key_of
 from services.cli.text import ABSENT, printable, table
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     test = words.add_parser("test", help="send one short request through the tap")
     test.add_argument("--model", default="", metavar="NAME", help="which model (default: one in memory that chats)")
     test.add_argument("--load", action="store_true", help="agree to load one where none that chats is in memory")
+    add_key(test)
     routes = words.add_parser("routes", help="where requests go")
     routes.add_argument("--set", nargs=2, metavar=("NAME", "URL"), help="lead a model, a /prefix or / to an address")
     routes.add_argument("--unset", metavar="NAME", help="forget a route that was set")
@@ -65,7 +66,9 @@ def run(args: argparse.Namespace, home: Home) -> int:
         if args.word == "setup":
             return setup.setup(home, list(_routes(channel)), only_lines=args.only_lines, yes=args.yes)
         if args.word == "test":
-            return test(home, channel, args.model, load=args.load)
+            if args.key_env and not args.model:
+                raise CliError("name the model whose runtime wants the key: wfmon tap test --model NAME …", USAGE)
+            return test(home, channel, args.model, load=args.load, key=key_of(args))
         if args.set or args.unset is not None:
             change(channel, *(args.set or (args.unset, None)))
         found = list(_routes(channel))
@@ -79,7 +82,7 @@ def run(args: argparse.Namespace, home: Home) -> int:
     return OK
 
 
-def test(home: Home, channel: grpc.Channel, model: str, *, load: bool) -> int:
+def test(home: Home, channel: grpc.Channel, model: str, *, load: bool, key: str) -> int:
     """Send one short streamed request, and print its record; `load`: a model may be loaded for it, unnamed."""
     from wfmonitor.v1 import requests_service_pb2 as pb
     from wfmonitor.v1.requests_service_pb2_grpc import RequestsServiceStub
@@ -93,7 +96,7 @@ def test(home: Home, channel: grpc.Channel, model: str, *, load: bool) -> int:
         tap_model.agree_to_load(model, agreed=agreed)
     print(f"Asking {printable(model)} for {_TEST_TOKENS} tokens through the tap …")
     since_us, began_s = time.time_ns() // 1000, time.monotonic()
-    _ask(f"http://127.0.0.1:{home.ports.tap}/v1/chat/completions", model)
+    _ask(f"http://127.0.0.1:{home.ports.tap}/v1/chat/completions", model, key)
     took_ms = (time.monotonic() - began_s) * 1e3
     stub = RequestsServiceStub(channel)
     # The record is kept within a tenth of a second of the answer's end; it is waited for by asking.
@@ -116,7 +119,7 @@ def test(home: Home, channel: grpc.Channel, model: str, *, load: bool) -> int:
     return OK if record.status == 200 and record.finish_reason != "error" else FAILED
 
 
-def _ask(url: str, model: str) -> None:
+def _ask(url: str, model: str, key: str) -> None:
     body = {
         "model": model,
         "stream": True,
@@ -124,16 +127,20 @@ def _ask(url: str, model: str) -> None:
         "max_tokens": _TEST_TOKENS,
         "messages": [{"role": "user", "content": "Count from one to ten."}],
     }
-    request = urllib.request.Request(  # noqa: S310 - our own loopback address
-        url, json.dumps(body).encode(), {"Content-Type": "application/json"}
-    )
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
+    request = urllib.request.Request(url, json.dumps(body).encode(), headers)  # noqa: S310 - our own loopback address
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(request, timeout=_TEST_S) as answer:
             while answer.read(65536):
                 pass
     except urllib.error.HTTPError as error:
-        raise CliError(f"the runtime refused the request: {_message(error)}") from None
+        mend = (
+            f"; with its API key: wfmon tap test --model {printable(model)} --key-env NAME"
+            if error.code in (401, 403)
+            else ""
+        )
+        raise CliError(f"the runtime refused the request: {_message(error)}{mend}") from None
     except OSError as error:
         raise CliError(f"no answer through the tap: {error}; see wfmon status") from None
 
