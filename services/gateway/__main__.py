@@ -14,6 +14,7 @@ from bus.catalogue import catalogue
 from bus.clock import monotonic_s, wall_us
 from bus.context import ServiceContext
 from bus.database import Database
+from bus.descriptors import raise_descriptor_limit
 from bus.home import REPOSITORY, Home, write_private
 from bus.series import Series
 from bus.service import run
@@ -21,7 +22,7 @@ from services.gateway.access import Keyring
 from services.gateway.access_api import AccessApi
 from services.gateway.app import make_app
 from services.gateway.compare_api import CompareApi
-from services.gateway.doors import listen, raise_descriptor_limit
+from services.gateway.doors import listen
 from services.gateway.front_door import FrontDoor
 from services.gateway.health import HealthWatch
 from services.gateway.ingest_api import IngestApi

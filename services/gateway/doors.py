@@ -1,7 +1,6 @@
 """Taking the two addresses: 127.0.0.1 only, and a taken port names who holds it."""
 
 import errno
-import resource
 import socket
 
 from bus.home import HomeError
@@ -11,16 +10,6 @@ HOST = "127.0.0.1"
 
 class PortTaken(HomeError):
     """Somebody else listens there; starting again does not help until a person mends it."""
-
-
-def raise_descriptor_limit(wanted: int = 4096) -> int:
-    """Lets this process open so many files and sockets, as far as its hard limit goes; returns what it may open."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    if soft != resource.RLIM_INFINITY and soft < most:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-        return most
-    return wanted if soft == resource.RLIM_INFINITY else soft
 
 
 _OTHER_BLOCK = "choose another block with --port-base"

@@ -75,7 +75,7 @@ class Beside:
 
     def answered(self, answer: Answer) -> None:
         """Look at the head of the answer that the client gets."""
-        encoded = first(answer.headers, b"content-encoding") not in ("", "identity")
+        encoded = first(answer.headers, b"content-encoding").lower() not in ("", "identity")
         framing = None if encoded or answer.status != 200 else framing_of(first(answer.headers, b"content-type"))
         ask = self._ask
         if not self.body:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import RawResponseMessage
+from aiohttp.http_exceptions import BadStatusLine, HttpProcessingError
 from aiohttp.streams import StreamReader
 
 from bus.clock import monotonic_s
@@ -22,6 +23,8 @@ from services.tap.routes import Upstream
 _BUFFER_BYTES = 64 * 1024
 _MAX_HEADER_BYTES = 16 * 1024
 _MAX_HEADERS = 100
+# To another protocol, which nobody asked for: upgrades do not pass.
+_SWITCHES = 101
 
 Body = bytes | AsyncIterator[bytes] | None
 Key = tuple[str, int]
@@ -100,6 +103,8 @@ class Connection(ResponseHandler):
             message, content = await self.read()
             if message.code >= 200:
                 return self._answer(message, content)
+            if message.code < 100 or message.code == _SWITCHES:
+                raise BadStatusLine(f"{message.code}")  # behind it comes no answer
 
     def peek(self) -> Answer | None:
         """Return the answer whose head has come and nobody has taken; None before."""
@@ -150,6 +155,6 @@ async def _upload(connection: Connection, body: AsyncIterator[bytes], *, chunked
             await connection._drain_helper()
         if chunked and connection.transport is not None:
             connection.transport.write(b"0\r\n\r\n")
-    except (aiohttp.ClientError, aiohttp.web.RequestPayloadError, ConnectionError):
-        # The client left in the middle, or the runtime did: the other side sees it by this.
+    except (aiohttp.ClientError, aiohttp.web.RequestPayloadError, HttpProcessingError, ConnectionError):
+        # The client left in the middle or sent what is no HTTP, or the runtime left: the other side sees it by this.
         connection.close()

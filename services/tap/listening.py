@@ -6,6 +6,7 @@ import asyncio
 import logging
 import socket
 
+from bus.descriptors import raise_descriptor_limit
 from bus.home import HomeError
 from services.tap.line import Lines
 from services.tap.proxy import Proxy
@@ -54,6 +55,7 @@ class Door:
 
     async def serve(self, port: int) -> None:
         """Listen. Raises HomeError where another program holds the port."""
+        raise_descriptor_limit()
         loop = asyncio.get_running_loop()
         try:
             self._listening = await loop.create_server(

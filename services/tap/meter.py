@@ -124,7 +124,7 @@ class Meter:
     def answered(self, status: int, content_type: str, content_encoding: str) -> None:
         """Note the head of the answer."""
         self._status = status
-        framing = framing_of(content_type) if content_encoding in ("", "identity") else None
+        framing = framing_of(content_type) if content_encoding.lower() in ("", "identity") else None
         if framing is None or self._generation is None:
             self.figures.unmeasured += 1
         else:

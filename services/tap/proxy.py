@@ -33,6 +33,8 @@ from services.tap.upstreams import NoAnswer, OnSent, Upstreams
 
 # Bodies that are looked into at a time, in all: what comes beyond is passed on unread.
 _PEEK_BUDGET = 64 << 20
+# One that stops for so long in its middle would hold what it has of them.
+_BODY_GOES_ON_S = 30.0
 
 
 class Proxy:
@@ -87,7 +89,11 @@ class Proxy:
             if request.headers.get("Expect", "").lower() == "100-continue":
                 await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
                 request.writer.output_size = 0
-            going = await self._read(request)
+            try:
+                going = await self._read(request)
+            except TimeoutError:
+                self.refused_total += 1
+                return answers.no_body(_BODY_GOES_ON_S)
         if going.way is None:
             going.way = await self._way(going.path, going.model)
             if going.way is None:
@@ -111,6 +117,9 @@ class Proxy:
                 outcome = Outcome.COMPLETE
             return reply
         except NoAnswer as error:
+            if (broken := request.content.exception()) is not None:  # the client's own doing
+                outcome = Outcome.CLIENT_ABORT
+                return answers.no_request(broken)
             self.failed_total += 1
             self._finder.soon()
             self._besides.gone(way.upstream.url)
@@ -142,7 +151,7 @@ class Proxy:
         parts: list[bytes] = []
         held = 0
         try:
-            while part := await request.content.readany():
+            while part := await _next_part(request.content):
                 parts.append(part)
                 held += len(part)
                 self._peeking += len(part)
@@ -233,11 +242,17 @@ def _refused(message: RawRequestMessage) -> web.Response | None:
         return answers.foreign_host(why)
     if message.method == "CONNECT" or not message.path.startswith("/"):
         return answers.refusal(400, "no_path", "The tap is no forward proxy: send a path, as /v1/chat/completions.")
-    if "upgrade" in headers.get("Connection", "").lower() and "Upgrade" in headers:
+    # Other upgrades are offers (Java's client offers h2c with every request): HTTP goes on where nobody takes them.
+    if "upgrade" in headers.get("Connection", "").lower() and "websocket" in headers.get("Upgrade", "").lower():
         return answers.refusal(
-            501, "no_upgrade", "WebSocket and other upgrades do not pass the tap; connect to the runtime itself."
+            501, "no_upgrade", "WebSockets do not pass the tap; connect to the runtime itself, at its own port."
         )
     return None
+
+
+async def _next_part(content: StreamReader) -> bytes:
+    async with asyncio.timeout(_BODY_GOES_ON_S):
+        return await content.readany()
 
 
 async def _rest(parts: list[bytes], content: StreamReader) -> AsyncIterator[bytes]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import aiohttp
 
+from bus.clock import monotonic_s
 from services.tap.connection import Answer, Connection, Key, Prompt
 
 # Runtimes close idle connections after 5 s (uvicorn, cpp-httplib): ours go earlier, so that a prompt never meets
@@ -16,6 +17,8 @@ from services.tap.connection import Answer, Connection, Key, Prompt
 _KEEPALIVE_S = 2.0
 _MOST_IDLE = 64
 _CONNECT_S = 5.0
+# A connection that ends later than this after a prompt was sent did not end while it lay idle.
+_RACE_S = 1.0
 
 OnSent = Callable[[float], None]
 OnNews = Callable[[Connection], None]
@@ -59,7 +62,10 @@ class Upstreams:
                 try:
                     return await self._wait(sent, on_sent, on_news)
                 except (aiohttp.ServerDisconnectedError, ConnectionError):
-                    # It was closed while it lay idle, and the runtime has read nothing of this request.
+                    # It was closed while it lay idle, and the runtime has read nothing of this request. Not so where
+                    # that took long: a prompt that was worked on is not sent again.
+                    if monotonic_s() - sent.time_s > _RACE_S:
+                        raise
                     sent.connection.close()
             connection = await self._connect(prompt.key)
             return await self._wait(Sent(connection, connection.send(prompt)), on_sent, on_news)

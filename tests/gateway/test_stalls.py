@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from services.gateway.doors import raise_descriptor_limit
+from bus.descriptors import raise_descriptor_limit
 from services.gateway.slow_clients import FIRST_REQUEST_WITHIN_S, SlowClients
 from services.gateway.stalls import STALLED_FOR_S, StallWatch
 
