@@ -51,6 +51,16 @@ def no_body(waited_s: float) -> web.Response:
     return answer
 
 
+def goes_round(url: str) -> web.Response:
+    """Return the 400 that ends a request without end: what says 5xx is asked again by each that it passed."""
+    return refusal(
+        400,
+        "goes_round",
+        f"This request goes round: {url}, where the tap leads it, asks the tap for the same again. Start the runtime "
+        "of the model, or give that proxy the runtime's address in place of the tap's.",
+    )
+
+
 def foreign_host(why: str) -> web.Response:
     """Return the 403 for a request that is not addressed to this machine's loopback."""
     answer = refusal(

@@ -128,7 +128,10 @@ class Finder:
 
     async def _look(self) -> None:
         answers = await asyncio.gather(*(self._ask(port) for port in self._where()))
-        self._table.found = {found.upstream.port: found for found in answers if found is not None}
+        told = [found for found in answers if found is not None]
+        # A proxy comes last: it may be asking for this very model through the tap.
+        told.sort(key=lambda found: found.upstream.runtime == LITELLM)
+        self._table.found = {found.upstream.port: found for found in told}
 
     async def _ask(self, port: int) -> Found | None:
         # Most usual ports are closed: a plain connect says so at a tenth of what the HTTP client takes to find out.

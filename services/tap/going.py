@@ -34,6 +34,8 @@ class Going:
     """What the runtime gets."""
     sent: Sent | None = None
     """None: no connection was open; it goes once one is."""
+    turn: int | None = 0
+    """Of Rounds; None: it goes round."""
 
     @property
     def route(self) -> str:

@@ -28,6 +28,7 @@ from services.tap.meter import Meter
 from services.tap.record import Outcome
 from services.tap.relay import Relay
 from services.tap.reply import Reply
+from services.tap.rounds import Rounds
 from services.tap.routes import RouteTable, Way
 from services.tap.upstreams import NoAnswer, OnSent, Upstreams
 
@@ -56,6 +57,7 @@ class Proxy:
         self._new_meter = new_meter
         self._besides = besides
         self._peeking = 0
+        self._rounds = Rounds()
 
     def ahead(self, message: RawRequestMessage, payload: StreamReader) -> Going | None:
         """Send a prompt that came whole over a connection that is open; None: there is more to it than that."""
@@ -72,6 +74,7 @@ class Proxy:
 
     def drop(self, going: Going) -> None:
         """End what was sent ahead for a client that has gone; as one that goes later, it leaves a record."""
+        self._left(going)
         if going.sent is not None:
             self._measure(going)(going.sent.time_s)
             self._upstreams.drop(going.sent)
@@ -100,6 +103,9 @@ class Proxy:
                 self.failed_total += 1
                 return answers.no_runtime(self._finder.tried())
             self._send(going)
+        if going.turn is None:
+            self.refused_total += 1
+            return answers.goes_round(going.way.upstream.url)
         return await self._forward(request, going, going.way)
 
     async def _forward(self, request: web.BaseRequest, going: Going, way: Way) -> web.StreamResponse:
@@ -111,6 +117,7 @@ class Proxy:
                 relay.hear(going.sent.connection)  # a quick runtime has answered already: first things first
             on_sent = self._measure(going)
             answer = await self._ask(going, way, on_sent, relay)
+            self._left(going)
             outcome = Outcome.TRUNCATED
             reply = relay.begin(answer, going.beside.change if going.beside is not None else None)
             if await self._relay(request, going, relay, reply, answer):
@@ -130,6 +137,7 @@ class Proxy:
             outcome = Outcome.CLIENT_ABORT
             raise
         finally:
+            self._left(going)
             if answer is not None:
                 answer.close()
             elif going.sent is not None:
@@ -175,12 +183,19 @@ class Proxy:
         if way is None:
             return
         if going.wanted is not None:
+            going.turn = self._rounds.enter(way.upstream, going.body)
+            if going.turn is None:
+                return
             going.meter = self._new_meter()
             if going.meter is not None:
                 going.beside = self._besides.begin(going.wanted, way, going.model, going.body)
         asked = going.beside.body if going.beside is not None else b""
         going.prompt = going.prompt_for(way, asked_beside=asked)
         going.sent = self._upstreams.send(going.prompt)
+
+    def _left(self, going: Going) -> None:
+        self._rounds.leave(going.turn or 0)
+        going.turn = 0
 
     def _measure(self, going: Going) -> OnSent:
         """Let the meter know what is asked; return what tells it when that went."""
