@@ -76,7 +76,7 @@ export function evidenceWords(found, profile) {
                 `how the rates of ${found.model} and ${found.other || 'another model'} went together over 10 s; told above 0.7, where it is not chance (p < 0.01)`,
                 found.other ? '' : 'no other lane tells this r: with which model is not known',
             ].filter(Boolean),
-            metric: `${of('model.interference')}${found.other && ` [model:${found.other}]`}`,
+            metric: `${of('model.interference')}${found.other && (found.named ? ` [other=${found.other}]` : ` [model:${found.other}]`)}`,
         };
         case 'rate': return {title: rateTitle(found), rest: [`tokens of the last second; the bar is full at ${FULL_TPS}`], metric: of('model.tps')};
         case 'burst': return {

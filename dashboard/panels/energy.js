@@ -153,7 +153,7 @@ function laneRow(tip) {
     return row;
 }
 
-/** @param {{time_us: number, model: string, tokens: number, energy: number, bits: number, stalls: number, r: number}[]} lines */
+/** @param {{time_us: number, model: string, tokens: number, energy: number, bits: number, stalls: number, r: number, r_with: string}[]} lines */
 function tableOf(lines) {
     const heads = ['second', 'model', 'tokens', 'E at its end', 'mean entropy, bits', 'stalls', 'r with another model'];
     const say = (/** @type {number} */ value) => (value === value ? value.toFixed(2) : 'not measured');
@@ -161,5 +161,5 @@ function tableOf(lines) {
         el('table', {class: 'list'}, el('caption', {class: 'quiet'}, 'The last minute, one row a second in which tokens came'),
             el('thead', {}, el('tr', {}, ...heads.map((head, at) => el('th', {scope: 'col', class: at > 1 ? 'right' : ''}, head)))),
             el('tbody', {}, ...lines.map((line) => el('tr', {}, el('th', {scope: 'row'}, clock(line.time_us)), el('td', {}, line.model),
-                ...[String(line.tokens), say(line.energy), say(line.bits), line.stalls ? String(line.stalls) : NONE, line.r === line.r ? signed(line.r) : NONE].map((one) => el('td', {class: 'right'}, one)))))));
+                ...[String(line.tokens), say(line.energy), say(line.bits), line.stalls ? String(line.stalls) : NONE, line.r === line.r ? `${signed(line.r)} ${line.r_with}`.trim() : NONE].map((one) => el('td', {class: 'right'}, one)))))));
 }

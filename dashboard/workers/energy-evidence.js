@@ -1,13 +1,13 @@
 /** What a mark of the energy band stands on: metric, value, unit, source and age. Pure. */
 import {endOf} from './energy-lane.js';
 import {bars} from './energy-notes.js';
-import {rippleAt} from './energy-ripples.js';
+import {rippleAt, strongest} from './energy-ripples.js';
 import {SPAN_US, ageAt, dotHeight, energyAt, xOf} from './energy-shapes.js';
 
 /** @typedef {import('./energy-lane.js').Lane} Lane */
 /** @typedef {import('./energy-shapes.js').Rows} Rows */
 /** @typedef {import('./energy-shapes.js').Box} Box */
-/** @typedef {{lane: Lane, rows: Rows|null, interference: Rows|null, box: Box}} Shown a lane with its rows of model.energy and model.interference */
+/** @typedef {{lane: Lane, rows: Rows|null, interference: import('./energy-rows.js').Beside[], box: Box}} Shown a lane with its rows of model.energy and model.interference */
 /** @typedef {{x?: number, y?: number, lane?: number, burst?: boolean}} Asked a point; or a lane: its newest token, or its burst */
 
 const NEAR_US = 150_000;
@@ -35,9 +35,9 @@ export function evidenceFor({x, y, lane: wanted, burst}, shown, together, now_us
 }
 
 /** @param {import('./energy-ripples.js').Ripple} ripple @param {Shown[]} shown @param {number} now_us */
-function rippleEvidence({one, other, r, x, y}, shown, now_us) {
-    const {lane, interference} = shown[one];
-    return {kind: 'ripple', model: lane.model, other: shown[other]?.lane.model ?? '', r, age_ms: ageAt(interference, now_us), x, y};
+function rippleEvidence({one, other, name, r, x, y}, shown, now_us) {
+    const {lane, interference} = shown[one], {rows} = strongest(interference, now_us);
+    return {kind: 'ripple', model: lane.model, other: name || (shown[other]?.lane.model ?? ''), named: name !== '', r, age_ms: ageAt(rows, now_us), x, y};
 }
 
 /** The rate of now, as old as its newest token. @param {Lane} lane @param {number} now_us */

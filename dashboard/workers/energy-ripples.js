@@ -1,13 +1,15 @@
 /**
- * Which lanes go together (CONTRACTS §3), and the ripple that says so. A model tells the strongest r that it has with
- * another, and not with which: two that tell the same r are a pair; one whose other is stronger with a third, or has
- * no lane, stands alone.
+ * Which lanes go together (CONTRACTS §3), and the ripple that says so: each lane with the one it has the strongest r
+ * with; where that one has no lane, it stands alone. Rows of before each r had its `other` do not tell with which: of
+ * them two lanes that tell the same r are a pair.
  */
 import {signed} from '../format.js';
 import {energyAt} from './energy-shapes.js';
 
 /** @typedef {import('./energy-shapes.js').Box} Box */
-/** @typedef {{one: number, other: number, r: number, x: number, y: number, after: boolean}} Ripple numbers of lanes; other −1: not told which; where it stands, px, and on which side its words do */
+/** @typedef {import('./energy-rows.js').Beside} Beside */
+/** @typedef {{one: number, other: number, name: string, r: number}} Together numbers of lanes; other −1: it has none; its name, '' where it is not told */
+/** @typedef {Together & {x: number, y: number, after: boolean}} Ripple where it stands, px, and on which side its words do */
 
 /** Half of its side, and of what a finger finds. */
 const REACH = 13, TOUCH = 16;
@@ -16,21 +18,33 @@ const ABOVE = 24, BESIDE = 40;
 /** Of the width: so far is a second pair from the first. */
 const APART = 1 / 6;
 
-/** @param {number[]} told r of each lane, NaN: none @returns {{one: number, other: number, r: number}[]} */
+/** The strongest r that holds at a moment, with whom, and its rows; NaN: none. @param {Beside[]} told @param {number} time_us */
+export function strongest(told, time_us) {
+    let best = {r: NaN, other: '', rows: /** @type {import('./energy-shapes.js').Rows|null} */ (null)};
+    for (const {other, rows} of told) {
+        const r = energyAt(rows, time_us);
+        if (r === r && !(Math.abs(r) <= Math.abs(best.r))) best = {r, other, rows};
+    }
+    return best;
+}
+
+/** @param {{model: string, r: number, other: string}[]} told of each lane its strongest @returns {Together[]} */
 export function pairs(told) {
-    /** @type {{one: number, other: number, r: number}[]} */
+    /** @type {Together[]} */
     const found = [];
-    told.forEach((r, one) => {
-        if (r !== r || found.some(({other}) => other === one)) return;
-        found.push({one, other: told.findIndex((its, at) => at > one && its === r), r});
+    told.forEach(({r, other: name}, one) => {
+        if (r !== r) return;
+        const other = told.findIndex((its, at) => (name ? its.model === name : at > one && !its.other && its.r === r));
+        if (found.some((pair) => pair.other === one && (!name || pair.one === other))) return;
+        found.push({one, other, name, r});
     });
     return found;
 }
 
-/** @param {{box: Box, interference: import('./energy-shapes.js').Rows|null}[]} shown lanes @param {number} now_us @returns {Ripple[]} */
+/** @param {{lane: {model: string}, box: Box, interference: Beside[]}[]} shown lanes @param {number} now_us @returns {Ripple[]} */
 export function ripples(shown, now_us) {
     let column = 0;
-    return pairs(shown.map(({interference}) => energyAt(interference, now_us))).map((pair) => {
+    return pairs(shown.map(({lane, interference}) => ({model: lane.model, ...strongest(interference, now_us)}))).map((pair) => {
         const {box} = shown[pair.one], other = shown[pair.other]?.box, middle = (box.left + box.right) / 2;
         if (!other) return {...pair, x: middle + BESIDE, y: box.middle - ABOVE, after: true};
         const x = middle + APART * (box.right - box.left) * column++;

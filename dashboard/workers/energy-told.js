@@ -23,8 +23,9 @@ export function fidelity(drawn_s, all, now_us) {
  */
 export function company(lanes, together) {
     return lanes.map((_, at) => {
-        const found = together.find(({one, other}) => one === at || other === at);
-        return {r: found?.r ?? NaN, r_with: found ? lanes[found.one === at ? found.other : found.one]?.model ?? '' : ''};
+        const [found] = together.filter(({one, other}) => one === at || other === at).sort((a, b) => Math.abs(b.r) - Math.abs(a.r));
+        if (!found) return {r: NaN, r_with: ''};
+        return {r: found.r, r_with: found.one === at && found.name || (lanes[found.one === at ? found.other : found.one]?.model ?? '')};
     });
 }
 

@@ -172,11 +172,14 @@ export class Energy {
     /** @param {Lane} lane @param {string} metric @returns {Rows|null} */
     rows(lane, metric) { return this.told.rows(lane.model, metric); }
 
+    /** @param {Lane} lane */
+    beside(lane) { return this.told.beside(lane.model, 'model.interference'); }
+
     /** Where everything stands; a strip is there while its glow is, and not among bars. @returns {{shown: Shown[], others: import('./energy-strips.js').Other[]}} */
     placed({lanes, others} = this.parted, now_us = this.now_us) {
         const strips = (this.still ? [] : others).map((lane) => ({lane, rows: this.rows(lane, 'model.energy')})).filter(({rows}) => glows(rows, now_us));
         const areas = boxes(lanes.length, this.width, this.height - stripsHeight(strips.length));
-        const shown = lanes.map((lane, at) => ({lane, rows: this.rows(lane, 'model.energy'), interference: this.rows(lane, 'model.interference'), box: areas[at]}));
+        const shown = lanes.map((lane, at) => ({lane, rows: this.rows(lane, 'model.energy'), interference: this.beside(lane), box: areas[at]}));
         return {shown, others: strips};
     }
 
@@ -286,6 +289,6 @@ export class Energy {
 
     /** The last minute as a table: a row a second and lane. */
     table() {
-        this.post({type: 'energy-table', lines: lastMinute([...this.lanes.values()], this.now_us, (lane, metric) => this.rows(lane, metric))});
+        this.post({type: 'energy-table', lines: lastMinute([...this.lanes.values()], this.now_us, (lane) => this.rows(lane, 'model.energy'), (lane) => this.beside(lane))});
     }
 }

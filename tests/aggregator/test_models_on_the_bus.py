@@ -106,6 +106,9 @@ async def test_resonance_of_two_models_begins_and_ends_as_events(stack: Stack) -
         with in_step(stack, ("a/one", "b/other")):
             began = await told(channel, "begin")
             assert await newest(channel, "model.resonance", lambda value: value == 1.0, "model:a/one") == 1.0
+            listed = await MetricsServiceStub(channel).ListSeries(ListSeriesRequest(class_or_metric="model.resonance"))
+            others = {info.key.source: [(one.name, one.value) for one in info.key.labels] for info in listed.series}
+            assert others["model:a/one"] == [("other", "b/other")]
             assert await newest(channel, "model.ensemble_energy", lambda value: value > 0.3, "model:*") <= 1.0
         ended = await told(channel, "end")
     assert began.source == "model:a/one"

@@ -5,7 +5,8 @@ import {Phase} from '../../dashboard/gen/live.js';
 import {evidenceAt, evidenceFor} from '../../dashboard/workers/energy-evidence.js';
 import {CORE_PX_A_TOKEN, pulses} from '../../dashboard/workers/energy-core.js';
 import {Lane} from '../../dashboard/workers/energy-lane.js';
-import {pairs, ripples} from '../../dashboard/workers/energy-ripples.js';
+import {pairs, ripples, strongest} from '../../dashboard/workers/energy-ripples.js';
+import {ModelRows} from '../../dashboard/workers/energy-rows.js';
 import {drawStrips, stripEvidence, stripsHeight} from '../../dashboard/workers/energy-strips.js';
 import {lastMinute} from '../../dashboard/workers/energy-table.js';
 import {company, fidelity} from '../../dashboard/workers/energy-told.js';
@@ -190,11 +191,28 @@ test('lanes share the height and do not overlap', () => {
     four.forEach((box, i) => { if (i) assert.ok(box.top >= four[i - 1].bottom); });
 });
 
-test('two lanes that tell the same r are a pair; another r stands alone, and what is not told joins nobody', () => {
-    assert.deepEqual(pairs([0.8, NaN, 0.8]), [{one: 0, other: 2, r: 0.8}]);
-    assert.deepEqual(pairs([NaN, NaN]), []);
-    assert.deepEqual(pairs([-0.75, 0.9, 0.9]), [{one: 0, other: -1, r: -0.75}, {one: 1, other: 2, r: 0.9}]);
-    assert.deepEqual(pairs([0.95, 0.95, 0.8]), [{one: 0, other: 1, r: 0.95}, {one: 2, other: -1, r: 0.8}]);
+test('lanes join those that they name; one that names a model without a lane stands alone, and what is not told joins nobody', () => {
+    const named = (/** @type {[number, string][]} */ ...told) => pairs(told.map(([r, other], at) => ({model: 'abcd'[at], r, other})));
+    assert.deepEqual(named([0.8, 'c'], [NaN, ''], [0.8, 'a']), [{one: 0, other: 2, name: 'c', r: 0.8}]);
+    assert.deepEqual(named([0.8, 'b'], [-0.9, 'c'], [-0.9, 'b']), [{one: 0, other: 1, name: 'b', r: 0.8}, {one: 1, other: 2, name: 'c', r: -0.9}]);
+    assert.deepEqual(named([0.8, 'x'], [0.8, 'y']), [{one: 0, other: -1, name: 'x', r: 0.8}, {one: 1, other: -1, name: 'y', r: 0.8}], 'an equal r joins nobody who is named');
+});
+
+test('of two lanes that do not say with whom, the same r makes a pair; another r stands alone', () => {
+    const unnamed = (/** @type {number[]} */ ...told) => pairs(told.map((r, at) => ({model: 'abcd'[at], r, other: ''})));
+    assert.deepEqual(unnamed(0.8, NaN, 0.8), [{one: 0, other: 2, name: '', r: 0.8}]);
+    assert.deepEqual(unnamed(NaN, NaN), []);
+    assert.deepEqual(unnamed(-0.75, 0.9, 0.9), [{one: 0, other: -1, name: '', r: -0.75}, {one: 1, other: 2, name: '', r: 0.9}]);
+    assert.deepEqual(unnamed(0.95, 0.95, 0.8), [{one: 0, other: 1, name: '', r: 0.95}, {one: 2, other: -1, name: '', r: 0.8}]);
+});
+
+test('a pair is found by the label of its series, its strongest r among several', () => {
+    const label = (/** @type {string} */ value) => [{name: 'other', value}], ring = /** @type {any} */ ({times: Float64Array.of(at(3)), columns: [Float64Array.of(0.8), Float64Array.of(-0.9), Float64Array.of(NaN)], start: 0, end: 1, period_us: 100_000});
+    const rings = /** @type {any} */ ({version: 1, matching: () => ['b', 'c', 'd'].map((other, column) => ({ring, column, key: {labels: label(other)}}))});
+    const told = new ModelRows(rings).beside('a', 'model.interference');
+    assert.deepEqual(told.map(({other}) => other), ['b', 'c', 'd']);
+    assert.deepEqual([strongest(told, at(3.05)).r, strongest(told, at(3.05)).other], [-0.9, 'c']);
+    assert.deepEqual([strongest(told, at(9)).r, strongest([], at(3)).other], [NaN, ''], 'old rows hold nothing');
 });
 
 test('the light moves by the measured rate, a token by token, and stands without them', () => {
@@ -298,14 +316,14 @@ const beside = (...told) => {
     return told.map((r, n) => {
         const made = lane(burst(steady(18, 0, 3.02), {certainty: steady(18, 0, 3.02).map(() => 0.7)}));
         made.model = 'abcd'[n];
-        return {lane: made, rows: rows(0.5), interference: rows(r), box: areas[n]};
+        return {lane: made, rows: rows(0.5), interference: r === r ? [{other: '', rows: rows(r)}] : [], box: areas[n]};
     });
 };
 
 test('a ripple tells its r, both models and its age; one whose other is not told says so', () => {
     const shown = beside(0.95, 0.95, -0.8), together = ripples(shown, at(3.05));
     const [pair, alone] = together.map(({x, y}) => evidenceFor({x: x + 5, y: y - 5}, shown, together, at(3.05), false));
-    assert.deepEqual({...pair, x: 0, y: 0}, {kind: 'ripple', model: 'a', other: 'b', r: 0.95, age_ms: 50, x: 0, y: 0});
+    assert.deepEqual({...pair, x: 0, y: 0}, {kind: 'ripple', model: 'a', other: 'b', named: false, r: 0.95, age_ms: 50, x: 0, y: 0});
     assert.equal(alone?.model + alone?.other, 'c');
     assert.ok(together[1].y < shown[2].box.middle && together[1].y > shown[2].box.top, 'in its own lane');
     assert.ok(together[1].x - together[0].x > 26 && together[1].after && !together[0].after, 'and beside the other, words and all');
@@ -314,6 +332,17 @@ test('a ripple tells its r, both models and its age; one whose other is not told
     assert.equal(still?.kind, 'ripple', 'it stands there where nothing moves, too');
     assert.deepEqual(company(shown.map((one) => one.lane), together), [{r: 0.95, r_with: 'b'}, {r: 0.95, r_with: 'a'}, {r: -0.8, r_with: ''}]);
     assert.deepEqual(company([shown[0].lane], []), [{r: NaN, r_with: ''}]);
+});
+
+test('a ripple whose other is named says its name, lane or none', () => {
+    const shown = beside(0.8, 0.95, 0.95);
+    for (const [one, other] of ['b', 'c', 'b'].entries()) shown[one].interference[0].other = other;
+    const lanes = shown.map((one) => one.lane), together = ripples(shown, at(3.05));
+    assert.deepEqual(company(lanes, together), [{r: 0.8, r_with: 'b'}, {r: 0.95, r_with: 'c'}, {r: 0.95, r_with: 'b'}]);
+    shown[0].interference[0].other = 'far';
+    const [alone] = ripples(shown, at(3.05)), told = evidenceFor({x: alone.x, y: alone.y}, shown, [alone], at(3.05), false);
+    assert.deepEqual([told?.other, told?.named, told?.age_ms], ['far', true, 50]);
+    assert.deepEqual(company(lanes, [alone])[0], {r: 0.8, r_with: 'far'});
 });
 
 test('bars tell the rate and the E of now, wherever they are pointed at', () => {
@@ -342,7 +371,7 @@ test('a burst tells its rate and limit', () => {
 });
 
 test('the table has the r of each second', () => {
-    const [{lane: made, interference, rows}] = beside(-0.8), lines = lastMinute([made], at(3.05), (_, metric) => (metric === 'model.energy' ? rows : interference));
-    assert.equal(lines[0].r, -0.8);
+    const [{lane: made, interference, rows}] = beside(-0.8), lines = lastMinute([made], at(3.05), () => rows, () => [{...interference[0], other: 'n'}]);
+    assert.deepEqual([lines[0].r, lines[0].r_with], [-0.8, 'n']);
     assert.ok(Number.isNaN(lines[1].r));
 });

@@ -89,6 +89,7 @@ test('evidence says by which profile a stall, a burst and E are told', () => {
 test('evidence of every mark names its value, its unit, its age and its metric', () => {
     const said = (/** @type {object} */ found) => { const {title, metric} = evidenceWords({model: 'm', age_ms: 40, ...found}, 'profile studio'); return `${plain(title)} | ${metric}`; };
     assert.equal(said({kind: 'ripple', other: 'n', r: -0.784}), 'opposed to n, r −0.78, 40 ms old | model.interference [model:m] [model:n]');
+    assert.equal(said({kind: 'ripple', other: 'n', named: true, r: -0.784}), 'opposed to n, r −0.78, 40 ms old | model.interference [model:m] [other=n]');
     assert.equal(said({kind: 'ripple', other: '', r: 0.8}), 'in step with another model, r 0.80, 40 ms old | model.interference [model:m]');
     assert.equal(said({kind: 'rate', tps: 18.4, state: 'flowing', last_tps: 18.4}), '18.4 tok/s, 40 ms old | model.tps [model:m]');
     assert.equal(said({kind: 'rate', tps: NaN, state: 'quiet', last_tps: 24.1}), 'no rate now: quiet; last 24.1 tok/s, 40 ms ago | model.tps [model:m]');

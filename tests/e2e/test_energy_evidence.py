@@ -160,7 +160,7 @@ def test_two_models_that_swing_have_a_ripple_that_says_so(
         for still in (False, True):
             page.emulate_media(reduced_motion="reduce" if still else "no-preference")
             wait_until(partial(drawn, still), 30, "the ripple, moving or still")
-            tells(page, rf"{said} {one}, r −?[01]\.\d\d, [\d.]+\sms old[^$]*\[model:{one}\] \[model:{one}\]", between)
+            tells(page, rf"{said} {one}, r −?[01]\.\d\d, [\d.]+\sms old[^$]*\[model:{one}\] \[other={one}\]", between)
         page.locator(CANVAS).focus()
         expect(page.locator(CANVAS)).to_have_attribute(
             "aria-label", re.compile(rf"{said} e2e-{colour}-[01], r −?[01]\.\d\d")

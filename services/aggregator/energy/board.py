@@ -12,7 +12,7 @@ from services.aggregator.energy.learned import Learned
 from services.aggregator.energy.means import EnergyMeans
 from services.aggregator.energy.model import Model
 from services.aggregator.energy.pair import Verdict
-from services.aggregator.energy.pairs import Change, Names, Pairs, Standing
+from services.aggregator.energy.pairs import Change, Names, Pairs
 from services.aggregator.energy.profile import STANDARD, Profile
 from services.aggregator.energy.session import State
 
@@ -140,4 +140,4 @@ class Board:
         self._changes += changes
         flowing = {name for name, model in awake.items() if model.flows(now_s)}
         for name, model in self._models.items():
-            model.standing = self._pairs.standing(name, flowing) if name in flowing else Standing()
+            model.stand(self._pairs.standing(name, flowing) if name in flowing else {})

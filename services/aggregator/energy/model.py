@@ -1,7 +1,8 @@
 """One model as the board sees it: its session, fed by token bursts, read as the values of its series."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain
 
 from wfmonitor.v1.request_pb2 import Phase, TokenBurst
 
@@ -18,8 +19,12 @@ from services.aggregator.energy.trace import LATE_S, Then, Trace
 FIELDS = (
     "tps", "token_interval_ms", "energy", "certainty",
     "entropy_bits", "entropy_low_bits", "entropy_high_bits", "entropy_mass_ratio", "state",
-    "tokens_total", "stalls_total", "bursts_total", "requests_running", "interference", "resonance", "desync",
+    "tokens_total", "stalls_total", "bursts_total", "requests_running",
 )  # fmt: skip
+# Of each pair that it was in, with the label `other`.
+PAIR_FIELDS = ("interference", "resonance", "desync")
+# With more, what holds is told by events alone: a model may be one of many that come and go.
+MOST_OTHERS = 16
 # Told each second: what changes slowly.
 SLOW_FIELDS = (
     "energy_lifetime", "slowdown_ratio", "interferences_total", "resonances_total", "desyncs_total",
@@ -31,6 +36,7 @@ _AT_WORK_S = 10.0
 _SLOWED_S = 30.0
 # A model that has been idle for so long is no longer told each tick; its ring keeps what was.
 QUIET_AFTER_S = 10.0
+_NOT_JUDGED = Standing()
 _NO_ENTROPY: tuple[float, ...] = (math.nan,) * 4
 _SILENT = (State.IDLE, State.CHARGING, State.DRAINED)
 
@@ -44,10 +50,11 @@ class Model:
         self.name = name
         self.session = Session(STANDARD)
         self.columns = tuple(Series(f"model.{field}", f"model:{name}") for field in FIELDS)
+        self._others: list[str] = []
         self.slow_columns = tuple(Series(f"model.{field}", f"model:{name}") for field in SLOW_FIELDS)
         self.trace = Trace()
         self.last_token_s = -math.inf
-        self.standing = Standing()
+        self._standing: Mapping[str, Standing] = {}
         self.episodes = {INTERFERENCE: 0, RESONANCE: 0, DESYNC: 0}
         self._learned = learned
         self._earlier_lives_s = learned.lifetime_s(name)
@@ -149,6 +156,16 @@ class Model:
         self.session.measure_against(profile)
         return profile != before
 
+    def stand(self, standing: Mapping[str, Standing]) -> None:
+        """Takes what holds of it with each other model; whom it was ever judged with has columns from then on."""
+        self._standing = standing
+        new = [other for other in standing if other not in self._others][: MOST_OTHERS - len(self._others)]
+        self._others += new
+        source = f"model:{self.name}"
+        self.columns += tuple(
+            Series(f"model.{field}", source, (("other", other),)) for other in new for field in PAIR_FIELDS
+        )
+
     def learn(self, now_s: float, day: int) -> None:
         """Once a second: what is kept of it over its lives."""
         session, now_s = self.session, self._at(now_s)
@@ -178,7 +195,7 @@ class Model:
         return self.session.profile
 
     def row(self, now_s: float) -> list[float]:
-        """Values of FIELDS."""
+        """Values of its columns."""
         session = self.session
         now_s = self._at(now_s)
         state = session.state(now_s)
@@ -195,7 +212,9 @@ class Model:
             float(session.counts.stalls),
             float(session.counts.bursts),
             float(session.running(now_s)),
-            *(self.standing if streaming else Standing()),
+            *chain.from_iterable(
+                self._standing.get(other, _NOT_JUDGED) if streaming else _NOT_JUDGED for other in self._others
+            ),
         ]
 
 

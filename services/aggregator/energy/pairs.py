@@ -22,10 +22,10 @@ _NOTHING = Verdict(None, False, False)
 
 
 class Standing(NamedTuple):
-    """What holds of a model with any other; NaN where no pair of it can be judged."""
+    """What holds of a model with one other; NaN where the two cannot be judged."""
 
     interference: float = math.nan
-    """The strongest r that is worth showing; NaN where none is."""
+    """r where it is worth showing, else NaN."""
     resonance: float = math.nan
     """1 or 0."""
     desync: float = math.nan
@@ -101,21 +101,16 @@ class Pairs:
                 changes.append(self._end(kind, pair))
         return changes
 
-    def standing(self, name: str, flowing: Container[str]) -> Standing:
-        """What holds of a model with any other, of those that flow."""
-        mine = [
-            judged.verdict
-            for pair, judged in self._pairs.items()
-            if name in pair and judged.verdict.coupling is not None and pair[0] in flowing and pair[1] in flowing
-        ]
-        if not mine:
-            return Standing()
-        shown = [verdict.interference for verdict in mine if verdict.interference is not None]
-        return Standing(
-            max(shown, key=abs, default=math.nan),
-            float(any(verdict.resonant for verdict in mine)),
-            float(any(verdict.desynchronised for verdict in mine)),
-        )
+    def standing(self, name: str, flowing: Container[str]) -> dict[str, Standing]:
+        """Other model → what holds of the two, of those that flow and can be judged."""
+        found: dict[str, Standing] = {}
+        for pair, judged in self._pairs.items():
+            verdict = judged.verdict
+            if name in pair and verdict.coupling is not None and pair[0] in flowing and pair[1] in flowing:
+                r = math.nan if verdict.interference is None else verdict.interference
+                other = pair[0] if pair[1] == name else pair[1]
+                found[other] = Standing(r, float(verdict.resonant), float(verdict.desynchronised))
+        return found
 
     def __bool__(self) -> bool:
         """Whether anything is remembered."""

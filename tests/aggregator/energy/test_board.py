@@ -5,8 +5,12 @@ import math
 import pytest
 from wfmonitor.v1.request_pb2 import Phase, TokenBurst, TokenKind
 
+from bus.catalogue import catalogue
 from services.aggregator.energy.board import Board
-from services.aggregator.energy.model import FIELDS, QUIET_AFTER_S
+from services.aggregator.energy.learned import Learned
+from services.aggregator.energy.means import EnergyMeans
+from services.aggregator.energy.model import FIELDS, MOST_OTHERS, PAIR_FIELDS, QUIET_AFTER_S, Model
+from services.aggregator.energy.pairs import Standing
 from services.aggregator.energy.profile import PROFILES
 from services.aggregator.energy.session import State
 from tests.aggregator.energy.test_pair import stream, swing
@@ -29,9 +33,13 @@ def tokens(model: str, request: str, at_s: list[float], certainty: float = math.
 
 def row(board: Board, now_s: float, model: str = "m") -> dict[str, float]:
     found = {row.model: row for row in board.rows(now_s)}[model]
-    assert [series.metric for series in found.columns] == [f"model.{field}" for field in FIELDS]
+    assert [series.metric for series in found.columns[: len(FIELDS)]] == [f"model.{field}" for field in FIELDS]
     assert {series.source for series in found.columns} == {f"model:{model}"}
-    return dict(zip(FIELDS, found.values, strict=True))
+    names = [
+        "/".join([series.metric.removeprefix("model."), *(other for _, other in series.labels)])
+        for series in found.columns
+    ]
+    return dict(zip(names, found.values, strict=True))
 
 
 def test_a_prompt_charges_and_what_is_not_measured_is_absent() -> None:
@@ -100,16 +108,40 @@ def test_two_models_in_step_show_their_interference() -> None:
         for at in stream(swing(20, 2), 15, seed):
             board.take(tokens(name, name, [float(at) + 1.0]), 0.0)
     now_s = 15.9
-    assert row(board, now_s, "a")["interference"] == pytest.approx(row(board, now_s, "b")["interference"])
-    assert row(board, now_s, "a")["interference"] > 0.85
+    a, b = row(board, now_s, "a"), row(board, now_s, "b")
+    assert a["interference/b"] == b["interference/a"] > 0.85
+    assert (a["resonance/b"], a["desync/b"]) == (1.0, 0.0)
     assert set(board.verdicts()) == {("a", "b")}
+    silent = row(board, now_s + 3.0, "a")
+    assert all(math.isnan(silent[f"{field}/b"]) for field in PAIR_FIELDS)
+
+
+def test_of_three_models_each_says_with_which_it_goes() -> None:
+    board = Board()
+    for name, seed, shift in (("a", 1, 0.0), ("b", 2, 0.0), ("c", 3, 1.0)):  # c is half a period behind
+        for at in stream(swing(20, 2), 15, seed):
+            board.take(tokens(name, name, [float(at) + 1.0 + shift]), 0.0)
+    a, c = row(board, 15.9, "a"), row(board, 15.9, "c")
+    assert a["interference/b"] > 0.85
+    assert a["interference/c"] < -0.7
+    assert c["interference/a"] == a["interference/c"]
+    assert (a["resonance/b"], a["resonance/c"]) == (1.0, 0.0)
+
+
+def test_the_others_of_a_model_are_bounded() -> None:
+    model = Model("m", Learned(), EnergyMeans())
+    for number in range(MOST_OTHERS + 5):
+        model.stand({f"o{number}": Standing(0.9, 0.0, 0.0), "o0": Standing(0.8, 1.0, 0.0)})
+    assert len(model.columns) == len(model.row(1.0)) == len(FIELDS) + MOST_OTHERS * len(PAIR_FIELDS)
+    assert len(set(model.columns)) == len(model.columns)
+    assert all(name in catalogue()[series.metric].labels for series in model.columns for name, _ in series.labels)
 
 
 def test_a_model_alone_has_none() -> None:
     board = Board()
     for at in stream(swing(20, 2), 15, 1):
         board.take(tokens("a", "r", [float(at) + 1.0]), 0.0)
-    assert math.isnan(row(board, 15.9, "a")["interference"])
+    assert row(board, 15.9, "a").keys() == set(FIELDS)
 
 
 def test_a_changed_profile_measures_the_next_token_and_energy_does_not_jump() -> None:

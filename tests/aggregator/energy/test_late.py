@@ -16,7 +16,7 @@ from services.aggregator.energy.trace import LATE_S
 from tests.aggregator.energy.test_board import row, tokens
 
 # What is said of two models together is looked at in test_late_pairs.py.
-PAIRED = ("interference", "resonance", "desync", "interferences_total", "resonances_total", "desyncs_total")
+PAIRED = ("interferences_total", "resonances_total", "desyncs_total")
 ALONE = [field for field in (*FIELDS, *SLOW_FIELDS) if field not in PAIRED]
 
 
