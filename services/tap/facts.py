@@ -13,6 +13,9 @@ _LONGEST_NAME = 256
 # Beyond this a count is rubbish (and would not fit the record's columns).
 _LARGEST_COUNT = 2**53
 
+# An error of a runtime that has no class, as Ollama's, which are sentences.
+UNNAMED = "runtime"
+
 Number = int | float | None
 
 

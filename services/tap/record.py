@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from wfmonitor.v1.request_pb2 import RequestRecord
 
-from services.tap.facts import Facts, Kind, TokenGroup
+from services.tap.facts import UNNAMED, Facts, Kind, TokenGroup
 
 # A gap beyond this is a stall (CONTRACTS §2).
 STALL_MS = 400.0
@@ -144,7 +144,7 @@ class RecordBuilder:
     @staticmethod
     def _set_end(record: RequestRecord, facts: Facts, outcome: Outcome, status: int) -> None:
         record.finish_reason, record.error = facts.finish_reason, facts.error
-        if status >= 400 and not record.error:
+        if status >= 400 and record.error in ("", UNNAMED):
             record.finish_reason, record.error = "error", f"http_{status}"
         if outcome is Outcome.COMPLETE or (outcome is Outcome.CLIENT_ABORT and facts.ended):
             return

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.tap.dialects.ollama import Ollama
 from services.tap.facts import Facts, Kind, TokenGroup
+from services.tap.framing import Message
 from services.tap.record import Outcome, RecordBuilder, Start, nearest_rank
 
 START = Start("id", "/v1/chat/completions", "model", "llama.cpp", 100.0, 1_000_000, 2_000_000, 3)
@@ -69,6 +71,13 @@ def test_several_answers_at_once_have_no_pace() -> None:
     assert record.HasField("ttft_ms")
 
 
+def said(body: str) -> Facts:
+    """What a runtime says of an error: Ollama a sentence, others a class beside it."""
+    dialect = Ollama()
+    dialect.read(Message(b"", body.encode()), 100.0)
+    return dialect.facts
+
+
 @pytest.mark.parametrize(
     ("outcome", "status", "facts", "end"),
     [
@@ -78,6 +87,14 @@ def test_several_answers_at_once_have_no_pace() -> None:
         (Outcome.TRUNCATED, 200, Facts(), ("error", "truncated")),
         (Outcome.NO_ANSWER, 0, Facts(), ("error", "no_answer")),
         (Outcome.COMPLETE, 500, Facts(), ("error", "http_500")),
+        (Outcome.COMPLETE, 404, said('{"error": "model \'missing\' not found"}'), ("error", "http_404")),
+        (
+            Outcome.COMPLETE,
+            400,
+            said('{"error": {"type": "invalid_request_error"}}'),
+            ("error", "invalid_request_error"),
+        ),
+        (Outcome.COMPLETE, 200, said('{"error": "llama runner process has terminated"}'), ("error", "runtime")),
     ],
 )
 def test_how_it_ended(outcome: Outcome, status: int, facts: Facts, end: tuple[str, str]) -> None:

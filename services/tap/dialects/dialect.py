@@ -11,7 +11,7 @@ from msgspec import Raw, Struct
 
 from services.tap import entropy
 from services.tap.entropy import Certainty
-from services.tap.facts import Facts, Number, TokenGroup, positive, whole
+from services.tap.facts import UNNAMED, Facts, Number, TokenGroup, positive, whole
 from services.tap.framing import Message
 
 ABSENT = Raw(b"")
@@ -151,9 +151,9 @@ _error = msgspec.json.Decoder(_Error)
 
 
 def error_class(raw: Raw) -> str:
-    """Return the class of an error object, never its text; "runtime" where it names none."""
+    """Return the class of an error object, never its text; UNNAMED where it names none."""
     try:
         kind = _error.decode(raw).type
     except msgspec.DecodeError:
         kind = None
-    return kind if kind and _ERROR_CLASS.fullmatch(kind) else "runtime"
+    return kind if kind and _ERROR_CLASS.fullmatch(kind) else UNNAMED
