@@ -149,13 +149,14 @@ def test_setup_moves_what_leads_to_a_runtime_and_undo_leaves_no_trace(
     assert setup.setup(home, ROUTES, only_lines=False, yes=True) == 0
     tap = f"http://127.0.0.1:{home.ports.tap}"
     moved = {name: (user / name).read_text() for name in FILES}
-    assert moved[".continue/config.yaml"].count(f"apiBase: {tap}\n") == 2
-    assert f'apiBase: "{tap}/v1"' in moved[".continue/config.yaml"]
+    assert moved[".continue/config.yaml"].count(f"apiBase: {tap}/port/11434\n") == 2
+    assert f'apiBase: "{tap}/port/8080/v1"' in moved[".continue/config.yaml"]
     assert "https://api.example.test/v1" in moved[".continue/config.yaml"]
-    assert moved[".continue/config.json"].count(f'"apiBase": "{tap}') == 4
+    assert moved[".continue/config.json"].count(f'"apiBase": "{tap}/port/11434') == 3
+    assert f'"apiBase": "{tap}/port/8080/v1"' in moved[".continue/config.json"]
     assert '\\"apiBase\\": \\"http://localhost:8080\\"' in moved[".continue/config.json"]
-    assert f'api_base: "{tap}/v1"' in moved[".config/io.datasette.llm/extra-openai-models.yaml"]
-    assert f"\nopenai-api-base: {tap}/v1\n" in moved[".aider.conf.yml"]
+    assert f'api_base: "{tap}/port/8080/v1"' in moved[".config/io.datasette.llm/extra-openai-models.yaml"]
+    assert f"\nopenai-api-base: {tap}/port/8080/v1\n" in moved[".aider.conf.yml"]
     assert "#openai-api-base: http://localhost:8080/v1" in moved[".aider.conf.yml"]
     assert f"OLLAMA_BASE_URL='{tap}/port/11434'" in moved["open-webui/.env"]
     assert shell.BEGIN in moved[".bashrc"]

@@ -37,28 +37,26 @@ class Tap:
         return f"http://{self.authority}"
 
     def moved(self, address: str) -> str | None:
-        """Return an address of a runtime as the tap's, its path kept; None for all others, the tap's own too.
+        """Return an address of a runtime as one of the tap's that leads there and nowhere else, its path kept.
+
+        By the model alone the tap could lead to another runtime that has it, or, where a llama-server takes any name
+        for its one model, to one that has none of that name. None for all other addresses, the tap's own too.
 
         >>> Tap(9464, {8080}).moved("http://localhost:8080/v1")
-        'http://127.0.0.1:9464/v1'
+        'http://127.0.0.1:9464/port/8080/v1'
         >>> Tap(9464, {8080}).moved("https://api.example.test/v1") is None
         True
         """
         found = port_of(address)
         if found is None or found not in self.runtimes or found == self.port:
             return None
-        if "://" not in address:
-            return self.authority + address.partition("/")[1] + address.partition("/")[2]
-        return self.url + urlsplit(address).path
+        if "://" in address:
+            return self.at(found) + urlsplit(address).path
+        return self.at(found).removeprefix("http://") + address.partition("/")[1] + address.partition("/")[2]
 
-    def moved_apart(self, address: str) -> str | None:
-        """As `moved`, but to the runtime that it led to and no other: for programs that ask each for its models.
-
-        >>> Tap(9464, {8080}).moved_apart("http://localhost:8080/v1")
-        'http://127.0.0.1:9464/port/8080/v1'
-        """
-        now = self.moved(address)
-        return now and now.replace(self.authority, f"{self.authority}/port/{port_of(address)}", 1)
+    def at(self, port: int) -> str:
+        """Return the tap's address for the runtime at a port, as http://127.0.0.1:9464/port/8080."""
+        return f"{self.url}/port/{port}"
 
     def leads_here(self, address: str) -> bool:
         """Whether it is the tap's address."""

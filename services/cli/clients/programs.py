@@ -44,16 +44,16 @@ def _llm_folder(home: Path, env: Mapping[str, str]) -> Path:
 def _continue_yaml(text: str, tap: Tap) -> tuple[str, list[Value]]:
     text, found = yaml_values(text, ("apiBase",), tap.moved)
     if OLLAMA_PORT in tap.runtimes:  # without an address Continue asks Ollama at its usual port
-        text, added = yaml_beside(text, "provider", "ollama", "apiBase", tap.url)
-        found += [Value("apiBase", "", tap.url)] * added
+        text, added = yaml_beside(text, "provider", "ollama", "apiBase", tap.at(OLLAMA_PORT))
+        found += [Value("apiBase", "", tap.at(OLLAMA_PORT))] * added
     return text, found
 
 
 def _continue_json(text: str, tap: Tap) -> tuple[str, list[Value]]:
     text, found = json_values(text, ("apiBase",), tap.moved)
     if OLLAMA_PORT in tap.runtimes:
-        text, added = json_beside(text, "provider", "ollama", "apiBase", tap.url)
-        found += [Value("apiBase", "", tap.url)] * added
+        text, added = json_beside(text, "provider", "ollama", "apiBase", tap.at(OLLAMA_PORT))
+        found += [Value("apiBase", "", tap.at(OLLAMA_PORT))] * added
     return text, found
 
 
@@ -68,4 +68,4 @@ def _aider(text: str, tap: Tap) -> tuple[str, list[Value]]:
 def _open_webui(text: str, tap: Tap) -> tuple[str, list[Value]]:
     one = ("OLLAMA_BASE_URL", "OLLAMA_API_BASE_URL", "OPENAI_API_BASE_URL")
     keys = (*one, "OLLAMA_BASE_URLS", "OPENAI_API_BASE_URLS")
-    return env_values(text, keys, tap.moved_apart)
+    return env_values(text, keys, tap.moved)
