@@ -37,6 +37,8 @@ FLAGS = ("--sleep-idle-seconds",)
 
 _LISTENING = "0A"
 _MOST_ANCESTORS = 16
+# The time of boot moves when the clock is set; two that began so close to one another are not told apart.
+_SAME_START_S = 2.0
 _START = 19
 """Where `starttime` stands behind the name in /proc/PID/stat: ticks since boot."""
 
@@ -64,6 +66,8 @@ class Processes:
         self._known: dict[tuple[int, str], str] = {}
         self._names: dict[str, str] = {}
         self._turn = 0
+        self._unseen: tuple[tuple[int, str], ...] = ()
+        """(pid, runtime) of those that listen nowhere that could be seen: in a container, or another user's."""
 
     def candidates(self, names: Iterable[tuple[int, str]]) -> list[Candidate]:
         """The loopback ports of the runtimes among these (pid, name).
@@ -77,12 +81,15 @@ class Processes:
         self._known = known
         found = {pid: runtime for (pid, _), runtime in known.items() if runtime}
         if not found:
+            self._unseen = ()
             return []
         heads = [pid for pid in found if not any(parent in found for parent in self.ancestors(pid))]
         listening = self._listening()
-        candidates = []
+        candidates, unseen = [], []
         for pid in heads:
             inodes = self._sockets(pid)
+            if not inodes & listening.keys():
+                unseen.append((pid, found[pid]))
             flags, began_s = None, None
             for inode in inodes & listening.keys():
                 host, port = listening[inode]
@@ -91,7 +98,26 @@ class Processes:
                     flags = {flag: any(word.partition("=")[0] == flag for word in given) for flag in FLAGS}
                     began_s = self.began_s(pid)
                 candidates.append(Candidate(port, host, pid, found[pid], flags, began_s))
+        self._unseen = tuple(unseen)
         return candidates
+
+    def begun_at(self, runtime: str, wall_s: float) -> int:
+        """The one process of a runtime that listens nowhere to be seen and began then; 0: none, or it may be another.
+
+        `wall_s`: as the process tells it itself, by the same sum: the kernel's time of boot, in whole seconds, and the
+        ticks since.
+        """
+        unseen = [pid for pid, its in self._unseen if its == runtime]
+        boot = next((line for line in self._read_whole("stat") if line.startswith("btime ")), "") if unseen else ""
+        if not boot:
+            return 0
+        near = [
+            pid
+            for pid in unseen
+            if len(fields := self._stat(pid, _START + 1)) > _START
+            and abs(int(boot[6:]) + int(fields[_START]) / os.sysconf("SC_CLK_TCK") - wall_s) <= _SAME_START_S
+        ]
+        return near[0] if len(near) == 1 else 0
 
     def names(self) -> list[tuple[int, str]]:
         """(pid, name) of every process: for machines whose process table nobody else reads.

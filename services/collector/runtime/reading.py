@@ -45,6 +45,8 @@ class Reading:
     """Models that are being loaded right now."""
     loads: bool = True
     """False for a proxy: its models come with the first request, not by being loaded."""
+    began_wall_s: float | None = None
+    """When its process began, by the wall clock, as it tells of itself; None where it does not."""
     note: str = ""
     """What this runtime does not tell as it is started, and how to get it."""
 

@@ -6,6 +6,7 @@ Looking for them costs a machine without any 0.1 ms each 10 s.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from bus.runtime_ports import SETTING, named_ports
 from bus.series import Series
@@ -23,6 +24,7 @@ EVERY_S = 2.0
 IDLE_MIN = 15.0
 # The process sampler's table is used while it is fresh: it has every name already.
 _FRESH_S = 5.0
+_HIDDEN = "its processes are not known (a container, or another user's), and so not what they take of a GPU"
 
 
 class Runtimes:
@@ -41,6 +43,8 @@ class Runtimes:
         """Watch → model → the series it once told: a column stays while its model does."""
         self._idleness = Idleness(machine.event, self._idle_s)
         self._listening: tuple[int, ...] = ()
+        self._heads: dict[Watch, int] = {}
+        """Watch → its process, where no socket told which it is; 0: nothing does."""
         self._finder.start()
 
     @property
@@ -50,8 +54,8 @@ class Runtimes:
         for watch in self._finder.watches:
             if watch.gone:
                 continue
-            note = f", {watch.note}" if watch.note else ""
-            found.append(f"{watch.runtime.name} at port {watch.candidate.port}{note}")
+            notes = [watch.note, _HIDDEN if self._heads.get(watch) == 0 else ""]
+            found.append(", ".join([f"{watch.runtime.name} at port {watch.candidate.port}", *filter(None, notes)]))
         return "; ".join(found) or self._finder.fault or "no runtime listens now"
 
     def columns(self) -> tuple[Series, ...]:
@@ -81,6 +85,7 @@ class Runtimes:
         self._idleness.observe(models, now_s)
         if len(self._known) > len(watches):
             self._known = {watch: known for watch, known in self._known.items() if watch in watches}
+            self._heads = {watch: pid for watch, pid in self._heads.items() if watch in watches}
         if values.keys() != set(self._columns):
             self._columns = tuple(values)
         return [values[series] for series in self._columns]
@@ -99,10 +104,20 @@ class Runtimes:
     def _told(self, watch: Watch, reading: Reading) -> dict[str, dict[Series, float]]:
         told = {name: model.values for name, model in reading.models.items()}
         awake = [name for name, model in reading.models.items() if not model.asleep]
-        if reading.loads and self._machine.gpu.by_pid:
-            for name, values in self._on_gpu.of(watch.candidate, watch.runtime.name, awake).items():
+        if reading.loads and awake and self._machine.gpu.by_pid:
+            for name, values in self._on_gpu.of(self._seen(watch, reading), watch.runtime.name, awake).items():
                 told[name] = values | told[name]
         return told
+
+    def _seen(self, watch: Watch, reading: Reading) -> Candidate:
+        """Where it listens, with its process: behind a container's proxy the one that began when it says it did."""
+        if watch.candidate.pid:
+            return watch.candidate
+        pid = self._heads.get(watch, 0)
+        if not pid and reading.began_wall_s is not None:
+            pid = self._processes.begun_at(watch.runtime.name, reading.began_wall_s)
+        self._heads[watch] = pid
+        return replace(watch.candidate, pid=pid)
 
     def _held(self, reading: Reading, name: str, values: dict[Series, float]) -> Held:
         return Held(

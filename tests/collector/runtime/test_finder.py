@@ -200,5 +200,39 @@ def test_process_of_another_user_and_one_that_ended_are_passed_over(proc: Proc) 
     assert Processes(proc.folder).names() == [(30, "ollama")]
 
 
+TELLS_ITS_START = "import prometheus_client as p; print(p.generate_latest().decode(), flush=True); input()"
+
+
+def test_one_that_listens_nowhere_to_be_seen_is_known_by_the_start_that_it_tells() -> None:
+    """As in a container: a real process, what prometheus_client tells of it, and the real kernel."""
+    processes = Processes(Path("/proc"))
+    with subprocess.Popen(
+        [sys.executable, "-c", TELLS_ITS_START], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None
+        started = next(line for line in child.stdout if line.startswith("process_start_time_seconds "))
+        wall_s = float(started.split()[1])
+        assert processes.begun_at("vllm", wall_s) == 0
+        assert processes.candidates([(child.pid, "vllm")]) == []
+        assert processes.begun_at("vllm", wall_s) == child.pid
+        assert processes.begun_at("vllm", wall_s - 3.0) == processes.begun_at("ollama", wall_s) == 0
+        processes.candidates([])
+        assert processes.begun_at("vllm", wall_s) == 0
+        child.communicate("\n")
+
+
+def test_of_two_that_began_together_neither_is_taken(proc: Proc) -> None:
+    (proc.folder / "stat").write_text("cpu 1 2 3\nbtime 1000\n")
+    proc.process(40, "vllm", arguments="serve")
+    proc.process(41, "vllm", arguments="serve", i400="0100007F:1F40")
+    for pid in (40, 41, 42):
+        if pid == 42:
+            proc.process(42, "vllm", arguments="serve")
+        (proc.folder / str(pid) / "stat").write_text(f"{pid} (vllm) S 1 " + "0 " * 17 + "5000 0")
+        processes = Processes(proc.folder)
+        processes.candidates(proc.names)
+        assert processes.begun_at("vllm", 1050.0) == (0 if pid == 42 else 40), "41 is seen where it listens"
+
+
 def test_machine_without_proc_finds_them_by_their_ports(tmp_path: Path) -> None:
     assert Processes(tmp_path / "none").candidates(Processes(tmp_path / "none").names()) == []

@@ -134,6 +134,30 @@ def test_memory_on_the_gpu_is_added_over_the_processes_of_a_runtime(make: Make, 
     assert values["model.gpu_each_util_percent[device=gpu:1][runtime=vllm]@model:a"] == 25.0
 
 
+@pytest.mark.parametrize("began", [1.76e9, 1.75e9])
+def test_a_container_is_known_by_when_it_began_and_one_that_is_not_is_said(
+    make: Make, heard: Heard, tmp_path: Path, began: float
+) -> None:
+    """The proxy that listens tells nothing of what is behind it: no candidate has a process."""
+    (tmp_path / "stat").write_text(f"btime {began - 50:.0f}\n")
+    for pid, parent in ((60, 1), (61, 60)):
+        (tmp_path / str(pid)).mkdir()
+        (tmp_path / str(pid) / "comm").write_text("vllm\n")
+        (tmp_path / str(pid) / "stat").write_text(f"{pid} (vllm) S {parent} " + "0 " * 17 + "5000 0")
+    gpu = GpuShare()
+    gpu.by_pid = {61: (30.0, 4e9), 62: (60.0, 7e9)}
+    with StandIn(vllm("a"), never) as runtime:
+        sampler = make(runtime.port, gpu=gpu)
+        heard.wait_for("runtime_come")
+        sampler.read(time.monotonic())
+        values = dict(zip(map(str, sampler.columns()), sampler.read(time.monotonic()), strict=True))
+        hidden = "its processes are not known" in sampler.detail
+    known = began == 1.76e9  # as the stand-in's page says
+    assert values.get("model.vram_bytes[runtime=vllm]@model:a") == (4e9 if known else None)
+    assert values.get("model.gpu_util_percent[runtime=vllm]@model:a") == (30.0 if known else None)
+    assert hidden is not known
+
+
 def test_idle_model_is_known_by_the_taps_requests_where_its_runtime_is_silent(make: Make, heard: Heard) -> None:
     gpu = GpuShare()
     gpu.by_pid = {50: (0.0, 6e9)}

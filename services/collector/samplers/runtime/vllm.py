@@ -87,6 +87,7 @@ class Vllm:
         if not answer.good:
             raise Refused("/metrics", answer.status)
         page = exposition.read(answer.body, WANTED)
+        reading.began_wall_s = exposition.total(page, "process_start_time_seconds")
         names = _models(page)[:MOST_MODELS]
         for listed in _served(self._listed or (), names):
             reading.model(listed.id).info = facts(context_length=listed.max_model_len, version=self._version)
