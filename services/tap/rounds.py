@@ -12,8 +12,9 @@ from bus.runtime_names import LITELLM
 from services.tap.connection import Body
 from services.tap.routes import Upstream
 
-# Equal requests that wait for one proxy. Who asks the same so often at a time asks a runtime, or by its port.
-MOST_EQUAL = 32
+# Equal requests that wait for one proxy. A load test may well send dozens; HTTP clients stop at 100 connections, and
+# what goes round would then wait for itself.
+MOST_EQUAL = 96
 _MAY_BE_PROXIES = frozenset({"", LITELLM})
 
 
