@@ -237,6 +237,29 @@ def test_what_leads_elsewhere_stays(user: Path) -> None:
     assert [line.name for line in shell.lines(TAP, {}) if line.why_not] == ["ANTHROPIC_BASE_URL"]
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "stays"),
+    [
+        # llm 0.36 and aider 0.86 as they write and read them; without an address they ask where the variables lead.
+        (".config/io.datasette.llm/keys.json", '{\n  "// Note": "secret",\n  "openai": "sk-1"\n}', "llm"),
+        (".config/io.datasette.llm/keys.json", '{\n  "openai": "none"\n}', ""),
+        (".aider.conf.yml", "openai-api-key: sk-1\n", "aider"),
+        (".aider.conf.yml", "openai-api-key: sk-1\nopenai-api-base: http://localhost:8080/v1\n", ""),
+    ],
+)
+def test_who_pays_for_a_service_elsewhere_is_not_led_to_a_model_at_home(
+    user: Path, home: Home, capsys: pytest.CaptureFixture[str], name: str, text: str, stays: str
+) -> None:
+    furnish(user, {name: text})
+    assert setup.setup(home, ROUTES, only_lines=False, yes=True) == 0
+    written = (home.root / "tap.env.sh").read_text()
+    assert ("OPENAI" in written) is not bool(stays)
+    assert "OLLAMA_HOST" in written
+    told = capsys.readouterr().out
+    assert "sk-1" not in told + written
+    assert not stays or f"stays: {stays} keeps a key of a service elsewhere" in told
+
+
 def test_an_ollama_at_another_port_has_its_lines_as_well(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     routes = [Route(upstream="http://127.0.0.1:11500", runtime="ollama", found=True, answers=True)]
     assert setup.setup(home, routes, only_lines=True, yes=False) == 0

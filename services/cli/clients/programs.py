@@ -27,13 +27,19 @@ def programs(home: Path, env: Mapping[str, str]) -> Iterator[Program]:
     mine = Path(env["CONTINUE_GLOBAL_DIR"]) if env.get("CONTINUE_GLOBAL_DIR") else home / ".continue"
     yield Program("Continue", mine / "config.yaml", _continue_yaml)
     yield Program("Continue", mine / "config.json", _continue_json)
-    yield Program("llm", _llm_folder(home, env) / "extra-openai-models.yaml", _llm)
-    yield Program("aider", home / ".aider.conf.yml", _aider)
+    yield Program("llm", llm_folder(home, env) / "extra-openai-models.yaml", _llm)
+    yield Program("aider", aider_file(home), _aider)
     for folder in ("open-webui", ".open-webui"):
         yield Program("Open WebUI", home / folder / ".env", _open_webui)
 
 
-def _llm_folder(home: Path, env: Mapping[str, str]) -> Path:
+def aider_file(home: Path) -> Path:
+    """Return aider's settings of a user."""
+    return home / ".aider.conf.yml"
+
+
+def llm_folder(home: Path, env: Mapping[str, str]) -> Path:
+    """Return the folder of llm's settings and keys."""
     if env.get("LLM_USER_PATH"):
         return Path(env["LLM_USER_PATH"])
     if sys.platform == "darwin":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from bus.home import Home
 from bus.runtime_names import OLLAMA
-from services.cli.clients import shell
+from services.cli.clients import keys, shell
 from services.cli.clients.address import OLLAMA_PORT, Tap, port_of
 from services.cli.clients.files import Unfit
 from services.cli.clients.journal import Journal
@@ -30,7 +30,7 @@ def setup(home: Home, routes: Sequence[Route], *, only_lines: bool, yes: bool) -
     ollamas = {OLLAMA_PORT, *(port for port, runtime in ports.items() if runtime == OLLAMA)}
     tap = Tap(home.ports.tap, ports.keys(), ollamas)
     if only_lines:
-        print(shell.script(tap, os.environ), end="")
+        print(shell.script(tap, os.environ, keys.paid(Path.home(), os.environ)), end="")
         return OK
     changes = survey(Path.home(), os.environ, tap, home.root / _SCRIPT)
     print(_listening(routes, tap) + "\n\n" + _pointing(changes, tap))
@@ -99,7 +99,7 @@ def _pointing(changes: Sequence[Change], tap: Tap) -> str:
             says = f"{value.key}: {_plain(value.was)}" if value.was else f"no {value.key}"
             rows.append([change.name, where, says, value.now or _stays(value.was, tap)])
     lines = []
-    for line in shell.lines(tap, os.environ):
+    for line in shell.lines(tap, os.environ, keys.paid(Path.home(), os.environ)):
         now = os.environ.get(line.name)
         lines.append(
             [line.name, _plain(now) if now else ABSENT, f"stays: {line.why_not}" if line.why_not else line.value]

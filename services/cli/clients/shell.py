@@ -36,11 +36,15 @@ class Line(NamedTuple):
     why_not: str = ""
 
 
-def lines(tap: Tap, env: Mapping[str, str]) -> list[Line]:
-    """Return the variables of usual clients. What leads to a service elsewhere, or to one that is paid, stays there."""
+def lines(tap: Tap, env: Mapping[str, str], paid: str = "") -> list[Line]:
+    """Return the variables of usual clients. What leads to a service elsewhere, or to one that is paid, stays there.
+
+    `paid`: which program keeps a key of OpenAI's service in a file of its own.
+    """
     openai = _elsewhere(env, "OPENAI_BASE_URL", "OPENAI_API_BASE")
-    if not openai and env.get("OPENAI_API_KEY", "").startswith("sk-") and not _here(env, "OPENAI_BASE_URL"):
-        openai = "OPENAI_API_KEY holds a key of a service elsewhere"
+    if not openai and not _here(env, "OPENAI_BASE_URL"):
+        held = env.get("OPENAI_API_KEY", "").startswith("sk-")
+        openai = "OPENAI_API_KEY holds a key of a service elsewhere" if held else paid
     anthropic = _elsewhere(env, "ANTHROPIC_BASE_URL")
     if not anthropic and not _here(env, "ANTHROPIC_BASE_URL"):
         anthropic = "your programs use the service elsewhere, unless they were led to this machine before"
@@ -76,9 +80,9 @@ def host_of(address: str) -> str:
     return address.partition("://")[2].partition("/")[0].rpartition("@")[2] or address.partition("/")[0][:80]
 
 
-def script(tap: Tap, env: Mapping[str, str]) -> str:
+def script(tap: Tap, env: Mapping[str, str], paid: str = "") -> str:
     """Return the file that shells read."""
-    told = [one for one in lines(tap, env) if not one.why_not]
+    told = [one for one in lines(tap, env, paid) if not one.why_not]
     text = "# Leads programs through the tap; written by wfmon tap setup, taken back by wfmon tap setup --undo.\n"
     if any(one.name == "OLLAMA_HOST" for one in told):
         text += f'[ "${{OLLAMA_HOST-}}" = {tap.authority} ] || WFMON_OLLAMA_HOST=${{OLLAMA_HOST-}}\n'

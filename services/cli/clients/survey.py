@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from services.cli.clients import shell
+from services.cli.clients import keys, shell
 from services.cli.clients.address import Tap
 from services.cli.clients.files import Unfit, read
 from services.cli.clients.programs import Edit, programs
@@ -56,7 +56,7 @@ def _of(name: str, path: Path, edit: Edit, tap: Tap) -> Change | None:
 
 def _of_the_shell(home: Path, env: Mapping[str, str], tap: Tap, script_path: Path) -> list[Change]:
     paths = shell.profiles(home, env)
-    script = shell.script(tap, env).encode()
+    script = shell.script(tap, env, keys.paid(home, env)).encode()
     changes = [Change("shell", script_path, after=script, mend="remove it", mode=0o600)] if paths else []
     for path in paths:
         change = Change("shell", path, mend=f"remove the lines from {shell.BEGIN} to {shell.END}")
