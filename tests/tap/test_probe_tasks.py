@@ -22,8 +22,6 @@ from tests.stack import Ear
 from tests.tap.conftest import Tapped, set_value, trend_of
 from tests.waiting import until
 
-MODEL = "probed-here"
-
 
 def answer_of(task: Task) -> str:
     """The known answer, as a model would write it."""
@@ -97,14 +95,15 @@ def test_what_was_kept_badly_is_a_fresh_plan() -> None:
 class Model:
     """A runtime with one model, that says it is vLLM: right in every other task, and slow where it is told to."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self.name = name
         self.asked: list[str] = []
         self.aborted = 0
         self.slow = asyncio.Event()
         self.padded = False
 
     async def models(self, _request: web.Request) -> web.Response:
-        return web.json_response({"data": [{"id": MODEL, "owned_by": "vllm"}]})
+        return web.json_response({"data": [{"id": self.name, "owned_by": "vllm"}]})
 
     async def chat(self, request: web.Request) -> web.Response:
         prompt = (await request.json())["messages"][0]["content"]
@@ -119,7 +118,7 @@ class Model:
         text = answer_of(known[prompt]) if prompt in known and len(self.asked) % 2 else "no idea"
         choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
         if text == "no idea" or not self.padded:
-            return web.json_response({"model": MODEL, "choices": [choice]})
+            return web.json_response({"model": self.name, "choices": [choice]})
         answer = web.StreamResponse(headers={"Content-Type": "application/json"})
         await answer.prepare(request)
         for piece in ('{"pad": "', *["x" * 20_000] * 5, f'", "choices": [{json.dumps(choice)}]}}'):
@@ -129,8 +128,9 @@ class Model:
 
 
 @pytest.fixture
-async def model(tapped: Tapped) -> AsyncIterator[Model]:
-    made, app = Model(), web.Application()
+async def model(tapped: Tapped, request: pytest.FixtureRequest) -> AsyncIterator[Model]:
+    # After a round a model rests, and the tap is the same for all tests: each has a model of its own.
+    made, app = Model(request.node.name), web.Application()
     app.add_routes([web.get("/v1/models", made.models), web.post("/v1/chat/completions", made.chat)])
     runner = web.AppRunner(app, handler_cancellation=True)
     await runner.setup()
@@ -144,8 +144,8 @@ async def model(tapped: Tapped) -> AsyncIterator[Model]:
     await runner.cleanup()
 
 
-def scores(ear: Ear) -> list[float]:
-    return [value for batch in trend_of(ear, MODEL) for value in batch.values if not math.isnan(value)]
+def scores(ear: Ear, model: Model) -> list[float]:
+    return [value for batch in trend_of(ear, model.name) for value in batch.values if not math.isnan(value)]
 
 
 async def test_an_idle_model_is_asked_scored_and_marked_and_gives_way_to_a_person(tapped: Tapped, model: Model) -> None:
@@ -156,18 +156,20 @@ async def test_an_idle_model_is_asked_scored_and_marked_and_gives_way_to_a_perso
         model.slow.set()
         await asyncio.to_thread(set_value, tapped.stack, "accuracy.probe.enabled", True)
         await until(lambda: len(model.asked) == 1, 60)
-        body = {"model": MODEL, "messages": [{"role": "user", "content": "a person asks"}]}
+        body = {"model": model.name, "messages": [{"role": "user", "content": "a person asks"}]}
         async with tapped.http.post(f"{tapped.url}/v1/chat/completions", json=body) as answer:
             assert answer.status == 200
         await until(lambda: model.aborted == 1, 60)
-        assert not scores(ear)  # what was broken off is not scored
+        assert not scores(ear, model)  # what was broken off is not scored
         model.slow.clear()
-        await asyncio.to_thread(ear.wait_for, lambda _: {0.0, 1.0} <= set(scores(ear)), 60, "right and wrong answers")
+        await asyncio.to_thread(
+            ear.wait_for, lambda _: {0.0, 1.0} <= set(scores(ear, model)), 60, "right and wrong answers"
+        )
 
         async def marked() -> bool:
             asked = pb.ListRequestsRequest(after_us=tapped.since_us, limit=100)
             records = (await tapped.requests().ListRequests(asked, timeout=30)).requests
-            clients = [record.client for record in records if record.model == MODEL]
+            clients = [record.client for record in records if record.model == model.name]
             return clients.count("") == 1 and clients.count("probe") >= 2
 
         await until(marked, 60)
@@ -182,14 +184,14 @@ async def test_an_answer_that_is_too_long_is_not_scored_however_it_comes(tapped:
         await asyncio.to_thread(ear.wait_for, bool, 30, "the tap to be heard")
         model.padded = True  # the right ones
         await asyncio.to_thread(set_value, tapped.stack, "accuracy.probe.enabled", True)
-        await asyncio.to_thread(ear.wait_for, lambda _: len(scores(ear)) >= 2, 60, "scores")
-        assert scores(ear)[:2] == [0.0, 0.0]
+        await asyncio.to_thread(ear.wait_for, lambda _: len(scores(ear, model)) >= 2, 60, "scores")
+        assert scores(ear, model)[:2] == [0.0, 0.0]
     finally:
         await asyncio.to_thread(ear.close)
 
 
 async def test_while_it_is_off_nothing_is_asked(tapped: Tapped, model: Model) -> None:
-    body = {"model": MODEL, "messages": [{"role": "user", "content": "a person asks"}]}
+    body = {"model": model.name, "messages": [{"role": "user", "content": "a person asks"}]}
     headers = {"X-Wfmon-Probe": "guessed"}
     with contextlib.suppress(aiohttp.ClientError):
         async with tapped.http.post(f"{tapped.url}/v1/chat/completions", json=body, headers=headers) as answer:
