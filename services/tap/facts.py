@@ -64,6 +64,10 @@ class Facts:
     ended: bool = False
     """The stream said itself that it is complete."""
 
+    def outgrown(self) -> None:
+        """Forget a total of output tokens: more came after it, so that it was none."""
+        self.output_tokens, self.token_source = None, ""
+
     @property
     def counted_by_usage(self) -> bool:
         """Whether the runtime's usage gave the output count."""

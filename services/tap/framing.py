@@ -73,6 +73,9 @@ class Events:
                 self._add(line[6:] if line.startswith(b"data: ") else line[5:])
             elif line.startswith(b"event:"):
                 self._name = line[6:].strip()
+            elif line.startswith(b"error:"):  # llama.cpp until mid-2025, in place of data
+                self._name = b"error"
+                self._add(line[7:] if line.startswith(b"error: ") else line[6:])
         return messages
 
     def _add(self, data: bytes) -> None:

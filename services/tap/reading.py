@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from services.tap.dialects import Dialect
 from services.tap.facts import Facts, TokenGroup
 from services.tap.framing import Framing, Message
+
+# Python writes these for numbers that JSON has no words for. Inside a text they do no harm: it is not kept.
+_NO_NUMBER = re.compile(rb"(?<=[\s:,\[])-?(?:NaN|Infinity)(?=[\s,}\]])")
 
 
 class Reading:
@@ -52,8 +56,19 @@ class Reading:
             try:
                 groups += self._dialect.read(message, time_s)
             except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-                self.malformed += 1
+                groups += self._read_again(message, time_s)
             for listener in self.listeners:
                 listener(message.data)
         # The tokens of a whole answer have no arrival times, whatever the time of the answer.
         return groups if self._framing.streamed else []
+
+    def _read_again(self, message: Message, time_s: float) -> Sequence[TokenGroup]:
+        """Return the tokens of an event that was malformed for its numbers alone: a log-probability of −∞ is one."""
+        plain, found = _NO_NUMBER.subn(b"null", message.data)
+        try:
+            if found:
+                return self._dialect.read(message._replace(data=plain), time_s)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            pass
+        self.malformed += 1
+        return ()

@@ -17,6 +17,7 @@ from services.tap.framing import Message
 ABSENT = Raw(b"")
 # Text is looked at for one thing: whether there is any. It is never decoded, and gone with the event.
 _NOTHING = frozenset({b"", b'""', b"null", b"[]", b"{}"})
+_OPENS = b"[{"
 _ERROR_CLASS = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,39}")
 
 
@@ -31,7 +32,10 @@ class Dialect(Protocol):
 
 def present(raw: Raw) -> bool:
     """Whether a JSON value holds anything."""
-    return bytes(raw) not in _NOTHING
+    value = bytes(raw)
+    if value in _NOTHING:
+        return False
+    return value[0] not in _OPENS or bool(value[1:-1].strip())
 
 
 class TopToken(Struct, gc=False):

@@ -66,6 +66,7 @@ class _Stats(Struct, gc=False):
 
 
 class _Chunk(Struct, gc=False):
+    object: Raw = ABSENT
     model: str | None = None
     choices: list[_Choice] | None = None
     usage: _Usage | None = None
@@ -105,6 +106,8 @@ class OpenAi:
             groups.append(TokenGroup(time_s, tokens, kind, choice.index, certainty))
         total = chunk.usage.completion_tokens if chunk.usage else chunk.timings.predicted_n if chunk.timings else None
         if groups:
+            if total is None and facts.output_tokens is not None:
+                facts.outgrown()  # some tell a count of 0 with the role, and no other
             step = self._stepper.step(total)
             if len(groups) == 1 and not groups[0].tokens and step:
                 groups[0] = groups[0]._replace(tokens=step)
@@ -118,6 +121,8 @@ class OpenAi:
             self._keep_stats(chunk.stats)
         if present(chunk.error):
             facts.fail(error_class(chunk.error))
+        elif chunk.choices is None and (message.name == b"error" or bytes(chunk.object) == b'"error"'):
+            facts.fail(error_class(Raw(message.data)))  # older vLLM, older llama.cpp: the event is the error
         return groups
 
     def _keep_usage(self, usage: _Usage) -> None:
