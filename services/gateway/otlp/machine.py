@@ -41,6 +41,14 @@ NAMES = {
     "system.processes.count": "system.process.count",
     "system.processes.created": "system.process.created",
 }
+# OpenLIT (to 1.34) names no unit, and sends whole percents and MiB.
+UNITS = {
+    "gpu.utilization": "%",
+    "gpu.enc.utilization": "%",
+    "gpu.dec.utilization": "%",
+    "gpu.memory.used": "MiB",
+    "gpu.memory.total": "MiB",
+}
 _GPU = {"hw.type": one_of("gpu")}
 _INDEX = re.compile(r"(?:.*?(?:gpu|nvidia)[ _:/-]?)?([0-9]{1,3})", re.IGNORECASE)
 _NO_TASK = one_of("task")
@@ -69,6 +77,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule("gpu.encoder_percent", As.LEVEL, "1", 100.0, when={"task": one_of("encoder")}),
         Rule("gpu.decoder_percent", As.LEVEL, "1", 100.0, when={"task": one_of("decoder")}),
     ),
+    "gpu.enc.utilization": (Rule("gpu.encoder_percent", As.LEVEL, "1", 100.0),),
+    "gpu.dec.utilization": (Rule("gpu.decoder_percent", As.LEVEL, "1", 100.0),),
     "hw.gpu.memory.usage": (
         Rule("gpu.mem_used_bytes", As.LEVEL, "By", without=one_of("state")),
         Rule("gpu.mem_used_bytes", As.LEVEL, "By", when=_state("used")),

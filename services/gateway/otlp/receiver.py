@@ -222,7 +222,7 @@ def targets_of(point: Point) -> list[tuple[Series, Rule, float]] | str:
             return f"its convention says no {point.form.value}"
         if rule.how is As.LEVEL and point.delta:
             return "a level cannot be told by deltas; send it cumulative"
-        scale = factor(point.unit, rule.unit)
+        scale = factor(point.unit or machine.UNITS.get(point.name, ""), rule.unit)
         if scale is None:
             return f"unit {label(point.unit)!r} is not {rule.unit}"
         series = home.series(rule, name, attributes)

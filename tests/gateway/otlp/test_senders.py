@@ -77,3 +77,30 @@ def test_memory_is_known_by_its_older_and_newer_names() -> None:
         Series("system.swap.percent", "system"): 25.0,
     }
     assert "unit 'pages' is not By" in rejected.message()
+
+
+def test_a_gpus_numbers_without_a_unit_are_those_of_their_sender() -> None:
+    """OpenLIT 1.34: percents and MiB, as NVML's own whole numbers, with gpu.index as a text and no unit at all."""
+    told = {
+        "gpu.utilization": 1.0,
+        "gpu.enc.utilization": 0.0,
+        "gpu.dec.utilization": 40.0,
+        "gpu.memory.used": 512.0,
+        "gpu.memory.total": 24576.0,
+        "gpu.power.draw": 71.0,
+        "gpu.temperature": 51.0,
+    }
+    message = request(
+        *(gauge(name, "", number(value, gpu__index="0", gpu__name="NVIDIA L4")) for name, value in told.items())
+    )
+    values, rejected = taken(listening(), message)
+    assert not rejected.points
+    assert {series.metric: value for series, value in values.items()} == {
+        "gpu.util_percent": 1.0,
+        "gpu.encoder_percent": 0.0,
+        "gpu.decoder_percent": 40.0,
+        "gpu.mem_used_bytes": 512.0 * 2**20,
+        "gpu.mem_total_bytes": 24576.0 * 2**20,
+        "gpu.power_w": 71.0,
+        "gpu.temp_c": 51.0,
+    }
