@@ -17,6 +17,8 @@ from services.gateway.otlp.points import Identity, Point
 MAX_STREAMS = 8192
 MAX_OF_A_SENDER = 1024
 SILENT_US = 600_000_000
+# To look through all of them costs as much as 500 points.
+_SWEEP_US = 10_000_000
 
 
 class Growth(NamedTuple):
@@ -40,6 +42,7 @@ class Streams:
         self._since_us = since_us
         self._held: dict[Identity, _Held] = {}
         self._of: dict[Identity, int] = {}
+        self._swept_us = 0
 
     def __len__(self) -> int:
         return len(self._held)
@@ -47,6 +50,8 @@ class Streams:
     def growth(self, point: Point, now_us: int) -> Growth | str:
         """What the point adds; a text where it cannot be taken, and why."""
         time_us = point.time_us or now_us
+        if point.start_us > time_us:  # nothing begins after its end: it says nothing
+            point = point._replace(start_us=0)
         held = self._held.get(point.stream)
         if held is None and (full := self._full(point.sender, now_us)):
             return full
@@ -68,7 +73,8 @@ class Streams:
         self._held[point.stream] = held
 
     def _full(self, sender: Identity, now_us: int) -> str:
-        if len(self._held) >= MAX_STREAMS:
+        if len(self._held) >= MAX_STREAMS and abs(now_us - self._swept_us) >= _SWEEP_US:
+            self._swept_us = now_us
             self._forget(now_us - SILENT_US)
         if self._of.get(sender, 0) >= MAX_OF_A_SENDER:
             return f"its sender has {MAX_OF_A_SENDER} streams already; send fewer attributes"
