@@ -2,6 +2,9 @@
 
 Asked are the usual loopback ports, those a person named, and those where the collector found one by its process.
 
+A port where something else listens, or that keeps its models to itself, is asked again after 30 s, 1 min … 10 min: each
+question may be a failure in its log and its figures (LiteLLM with a key).
+
 Two addresses are asked, both answered from memory by every runtime that has them: GET /api/tags (Ollama), GET
 /v1/models (all others). Not /health, which makes SGLang generate, nor anything with a model in it.
 """
@@ -17,6 +20,7 @@ import aiohttp
 import msgspec
 from msgspec import Struct
 
+from bus.clock import monotonic_s
 from bus.runtime_names import LITELLM, LLAMA_CPP, LLAMA_CPP_PYTHON, LM_STUDIO, OLLAMA, SGLANG, VLLM
 from services.tap.routes import Found, RouteTable, Upstream
 from services.tap.whole_answer import whole_of
@@ -25,6 +29,8 @@ from services.tap.whole_answer import whole_of
 USUAL_PORTS = (11434, 8080, 8000, 30000, 1234, 9931, 3000, 4000)
 _LOOK_EVERY_S = 10.0
 _TIMEOUT_S = 2.0
+_FIRST_RETRY_S = 30.0
+_LONGEST_RETRY_S = 600.0
 _LONGEST_LIST = 1 << 20
 _MOST_MODELS = 2000
 
@@ -72,6 +78,8 @@ class Finder:
         self._own_ports = frozenset(own_ports)
         self._usual = ports
         self._heard: dict[str, tuple[int, ...]] = {}
+        self._retry: dict[int, tuple[float, float]] = {}
+        """Port → when it may be asked again, and the pause after that."""
         self._looking: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
 
@@ -102,11 +110,15 @@ class Finder:
         """Take the ports that somebody says runtimes listen at, in place of what was said by the same before."""
         told = tuple(ports)
         if told != self._heard.get(by, ()):
+            for port in set(told) - set(self._heard.get(by, ())):
+                self._retry.pop(port, None)
             self._heard[by] = told
             self.changed()
 
-    async def look(self) -> None:
-        """Ask all ports now; several callers at a time share one look."""
+    async def look(self, *, all_anew: bool = False) -> None:
+        """Ask all ports now, `all_anew` those too that wait for their turn; several callers share one look."""
+        if all_anew:
+            self._retry.clear()
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look(), name="look for runtimes")
         await asyncio.shield(self._looking)
@@ -134,24 +146,40 @@ class Finder:
         self._table.found = {found.upstream.port: found for found in told}
 
     async def _ask(self, port: int) -> Found | None:
+        known = self._table.found.get(port)
         # Most usual ports are closed: a plain connect says so at a tenth of what the HTTP client takes to find out.
-        if port not in self._table.found and not await self._listens(port):
+        if known is None and not await self._listens(port):
+            self._retry.pop(port, None)
             return None
-        paths = ("/api/tags", "/v1/models") if port == 11434 else ("/v1/models",)
-        for path in paths:
-            try:
-                found = await self._read(port, path)
-            except (aiohttp.ClientError, OSError, TimeoutError, msgspec.DecodeError, RecursionError):
-                # A runtime that is busy does not answer in time: it is still there.
-                found = None
+        if monotonic_s() >= self._retry.get(port, (0.0, 0.0))[0]:
+            found, answered = await self._read_any(port)
             if found is not None:
+                self._retry.pop(port, None)
                 return found
-        return self._table.found.get(port) if await self._listens(port) else None
+            if answered:
+                pause_s = self._retry.get(port, (0.0, _FIRST_RETRY_S))[1]
+                self._retry[port] = monotonic_s() + pause_s, min(2.0 * pause_s, _LONGEST_RETRY_S)
+        return known if await self._listens(port) else None
+
+    async def _read_any(self, port: int) -> tuple[Found | None, bool]:
+        """What was found, and whether all that was asked was answered: who is busy or loading is asked again soon."""
+        answered = True
+        for path in ("/api/tags", "/v1/models") if port == 11434 else ("/v1/models",):
+            try:
+                if (found := await self._read(port, path)) is not None:
+                    return found, True
+            except (msgspec.DecodeError, RecursionError):
+                pass
+            except (aiohttp.ClientError, OSError, TimeoutError):
+                answered = False
+        return None, answered
 
     async def _read(self, port: int, path: str) -> Found | None:
         url = f"http://127.0.0.1:{port}{path}"
         timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
         async with self._session.get(url, timeout=timeout, allow_redirects=False) as answer:
+            if answer.status == 503:  # llama-server while it loads its model
+                raise TimeoutError
             if answer.status != 200 or "json" not in answer.headers.get("Content-Type", ""):
                 return None
             body = await whole_of(answer, _LONGEST_LIST)

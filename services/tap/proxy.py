@@ -173,7 +173,7 @@ class Proxy:
     async def _way(self, path: str, model: str) -> Way | None:
         way = self._table.choose(path, model)
         if way is None:
-            await self._finder.look()
+            await self._finder.look(all_anew=True)
             way = self._table.choose(path, model)
         return way
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
 
+from services.tap import finder as finder_module
 from services.tap.finder import Finder
 from services.tap.routes import RouteTable
 from tests.tap.conftest import Runtime
@@ -125,6 +127,41 @@ async def test_what_is_no_runtime_is_not_found(http: aiohttp.ClientSession) -> N
         finder = Finder(http, table, (), lambda: True, (server.sockets[0].getsockname()[1],))
         await finder.look()
         assert not table.found
+
+
+async def test_who_is_no_runtime_or_wants_a_key_is_not_asked_each_time(
+    http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s, status, asked = 1000.0, 500, 0
+    monkeypatch.setattr(finder_module, "monotonic_s", lambda: now_s)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        with contextlib.suppress(asyncio.IncompleteReadError):  # who only looks whether somebody listens
+            await reader.readuntil(b"\r\n\r\n")
+            asked += 1
+            body = b'{"data": [{"id": "m"}]}'
+            head = b"HTTP/1.1 %d Said\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+            writer.write(head % (status, len(body)) + body)
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        finder = Finder(http, table := RouteTable(), (), lambda: True, (port,))
+        for at_s, so_far in ((0, 1), (10, 1), (29, 1), (30, 2), (80, 2), (90, 3)):
+            now_s = 1000.0 + at_s
+            await finder.look()
+            assert (asked, table.found) == (so_far, {})
+        finder.hear("collector", (port,))  # it says that a runtime is there now
+        await finder.look()
+        assert asked == 4
+        status = 503  # one that loads its model is asked each time
+        await finder.look(all_anew=True)
+        await finder.look()
+        assert asked == 6
+        status = 200
+        await finder.look()
+        assert port in table.found
 
 
 async def test_our_own_ports_are_not_asked(http: aiohttp.ClientSession) -> None:

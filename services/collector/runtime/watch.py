@@ -17,6 +17,7 @@ from services.collector.runtime.reading import Reading
 _DEAR_SHARE = 0.02
 _LONGEST_S = 30.0
 _FORBIDDEN_S = 60.0
+_LONGEST_FORBIDDEN_S = 600.0
 _LOADING_S = 0.5
 # A port that refuses twice in a row is closed; a server that restarts itself may refuse once.
 _REFUSALS = 2
@@ -104,7 +105,9 @@ class Watch:
         except Refused as refused:
             if refused.status in (401, 403):
                 self.note, self._refusals = "it wants an API key", 0
-                return _FORBIDDEN_S
+                pause_s = min(_FORBIDDEN_S * 2.0 ** min(self._failures, 8), _LONGEST_FORBIDDEN_S)
+                self._failures += 1
+                return pause_s
             return self._failed(str(refused))
         except (Slow, Faulty) as error:
             return self._failed(str(error))

@@ -7,12 +7,14 @@ import math
 import pytest
 
 from services.collector.runtime.candidates import Candidate
+from services.collector.runtime.watch import Watch
 from services.collector.samplers.runtime.litellm import Litellm
 from services.collector.samplers.runtime.llama_cpp_python import LlamaCppPython
 from services.collector.samplers.runtime.lm_studio import LmStudio
 from services.collector.samplers.runtime.ollama import Ollama
 from services.collector.samplers.runtime.tgi import Tgi
 from tests.collector.runtime.standin_runtime import Page, StandIn, never, recorded
+from tests.collector.runtime.test_history import Told
 from tests.collector.runtime.values import told
 
 
@@ -104,6 +106,14 @@ def test_litellm_is_added_up_over_users_and_keys() -> None:
     text = repr(reading) + repr(vars(kind))
     assert not any(word in text for word in ("alice", "88dc28d0", "secret-team", "bob"))
     assert not any(math.isnan(value) for name, value in values.items() if name.endswith("total"))
+
+
+def test_litellm_that_wants_a_key_is_left_in_peace() -> None:
+    """LiteLLM 1.108 answers /metrics/ with 401, six lines in its log, and one more failed request in its figures."""
+    with StandIn({"/metrics/": Page(b"{}", 401)}, calls_paid_models) as runtime:
+        watch = Watch(Candidate(runtime.port), Litellm(Candidate(runtime.port)), Told(), lambda: 2.0)
+        assert watch.look(runtime.door, 0.0) == 60.0
+    assert "API key" in watch.note
 
 
 def test_litellm_without_its_callback_says_how_to_get_it() -> None:

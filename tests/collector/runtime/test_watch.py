@@ -55,9 +55,11 @@ def test_back_off_doubles_to_half_a_minute_and_nothing_is_called_gone(error: Exc
 
 
 def test_key_that_is_missing_is_said_and_not_asked_for_every_second() -> None:
-    one, _ = watch(Refused("/props", 401))
-    assert one.look(DOOR, 0.0) == 60.0
+    one, _ = watch(*[Refused("/props", 401)] * 6, here())
+    assert [one.look(DOOR, float(i)) for i in range(6)] == [60.0, 120.0, 240.0, 480.0, 600.0, 600.0]
     assert "API key" in one.note
+    assert one.look(DOOR, 6.0) == 2.0
+    assert not one.note
 
 
 def test_two_refusals_in_a_row_end_it_and_one_does_not() -> None:

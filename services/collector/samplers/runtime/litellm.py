@@ -11,7 +11,7 @@ from itertools import islice
 from bus.runtime_names import LITELLM
 from services.collector.runtime import exposition
 from services.collector.runtime.candidates import Candidate, First
-from services.collector.runtime.door import Door
+from services.collector.runtime.door import Door, Refused
 from services.collector.runtime.exposition import Page, Point
 from services.collector.runtime.histogram import gather
 from services.collector.runtime.past import Past
@@ -46,12 +46,10 @@ class Litellm:
     def look(self, door: Door, now_s: float) -> Reading:
         reading = Reading(self.name, loads=False)
         answer = door.get("/metrics/")  # without the last slash it redirects
+        if answer.status in (401, 403):  # each is a failed request in its log and its own figures
+            raise Refused("/metrics/", answer.status)
         if not answer.good:
-            reading.note = (
-                "its /metrics wants a key"
-                if answer.status in (401, 403)
-                else "switch on its prometheus callback to have its counters"
-            )
+            reading.note = "switch on its prometheus callback to have its counters"
             return reading
         page = exposition.read(answer.body, WANTED)
         parts = dict(islice(_by_model(page).items(), MOST_MODELS))
