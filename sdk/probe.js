@@ -17,6 +17,8 @@ const STALL_MS = 400; // CONTRACTS §2
 const GAPS_LIMIT = 100_000;
 const PAUSE_MS = 5000;
 const ALIVE_EACH_MS = 20_000; // the monitor ends a generation that is not heard of for 90 s
+// What the monitor takes of one token; more would cost all that goes in the same message.
+const TOKENS_LIMIT = 100_000;
 const NAME = /^[A-Za-z0-9._:/@+-]{1,200}$/;
 const RUNTIME = /^[A-Za-z0-9._+-]{0,40}$/;
 const REASONS = ["", "stop", "length", "tool", "abort", "error"];
@@ -166,7 +168,7 @@ export class Generation {
     this._named = typeof model === "string" && NAME.test(model) && RUNTIME.test(runtime);
     this._model = model;
     this._runtime = runtime;
-    this._promptTokens = Number.isInteger(promptTokens) ? promptTokens : undefined;
+    this._promptTokens = isCount(promptTokens, 1e9) ? promptTokens : undefined;
     this._vocabulary = Number.isInteger(vocabulary) ? vocabulary : 2 ** 19;
     this._id = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
     // One reading of the wall clock, and the page's own clock from there: gaps stay true when the wall clock steps.
@@ -197,7 +199,7 @@ export class Generation {
       return;
     }
     const now = performance.now();
-    const groups = Number.isInteger(count) && count > 0 ? count : 1;
+    const groups = isCount(count, TOKENS_LIMIT) ? count || 1 : 1;
     if (this._last !== null) {
       if (this._gaps.length < GAPS_LIMIT) this._gaps.push(now - this._last);
       if (now - this._last > STALL_MS) this._stalls += 1;
@@ -286,6 +288,11 @@ export class Generation {
       stalls: this._stalls,
     };
   }
+}
+
+/** Whether a value is a whole number from 0 to `most`. */
+function isCount(value, most) {
+  return Number.isInteger(value) && value >= 0 && value <= most;
 }
 
 /** The address, where it is of the page's own server or of this machine; else null. */

@@ -21,6 +21,7 @@ import contextlib
 import http.client
 import json
 import math
+import operator
 import os
 import re
 import secrets
@@ -42,6 +43,10 @@ _TICK_S = 0.016  # a display's frame: tokens wait no longer than that to be sent
 _QUEUE_LIMIT = 8192  # 80 s at 100 tokens a second
 _TAKEN_AT_ONCE = 256  # what the monitor takes in one message
 _TOPK_LIMIT = 256
+# What the monitor takes; one figure beyond it would cost all that goes in the same message.
+_TOKENS_LIMIT = 100_000
+_ERROR_LIMIT = 80
+_LONGEST_NS = 86_400 * 10**9
 _KEPT_MESSAGES = 128  # two seconds of ticks: the monitor's door may restart meanwhile
 _EXIT_WITHIN_S = 0.4
 _ANSWER_WITHIN_S = 2.0
@@ -267,13 +272,17 @@ class _Meter:
 
     def token(self, at_ns: int, topk: Any, count: Any, thinking: Any) -> bool:
         """Takes a token group; False: `topk` is no distribution, the token counts all the same."""
-        count = _count(count) or 1
+        count = _count(count, _TOKENS_LIMIT) or 1
+        try:
+            thinking = bool(thinking)
+        except Exception:  # an array of several has no truth
+            thinking = False
         at_ns = max(at_ns, self._last_ns)  # of two threads the later may come first
         try:
             measured = None if topk is None else _measure(topk, self._vocabulary)
         except (TypeError, ValueError, OverflowError):
             measured = None
-        self.news.append((at_ns, count, bool(thinking), measured))
+        self.news.append((at_ns, count, thinking, measured))
         if self._last_ns:
             self._gap((at_ns - self._last_ns) / 1e6)
         self._first_ns = self._first_ns or at_ns
@@ -327,7 +336,9 @@ class _Meter:
             "runtime": self.runtime,
             "start_us": wall_us + self.start_ns // 1000,
             "finish_reason": reason if isinstance(reason, str) and reason in _REASONS else "",
-            "error": error if isinstance(error, str) and error.isidentifier() and error.isascii() else "",
+            "error": error[:_ERROR_LIMIT]
+            if isinstance(error, str) and error.isidentifier() and error.isascii()
+            else "",
             "output_tokens": self._tokens,
             "reasoning_tokens": self._thinking or None,
             "ttft_ms": self._since(self._first_ns),
@@ -348,8 +359,13 @@ class _Meter:
         return (at_ns - self.start_ns) / 1e6 if at_ns else None
 
 
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 10**9 else None
+def _count(value: Any, most: int = 10**9) -> int | None:
+    """A whole number as an int, NumPy's too; None for what is none, or beyond `most`."""
+    try:
+        number = operator.index(value)
+    except Exception:
+        return None
+    return number if not isinstance(value, bool) and 0 <= number <= most else None
 
 
 def _nearest_rank(ordered: Sequence[float], share: float) -> float | None:
@@ -423,7 +439,8 @@ class _Sender:
                 touched.pop(meter.request, None)
                 del self._open[meter.request]
                 bursts.append(meter.burst(wall_us))
-                if meter.whole:  # else its counts would not be true
+                # Else its counts would not be true, or it is longer than the monitor believes.
+                if meter.whole and at_ns - meter.start_ns < _LONGEST_NS:
                     records.append(meter.record(wall_us, at_ns, one, other))
             else:
                 meter.phase = "flowing"

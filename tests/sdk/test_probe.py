@@ -12,7 +12,9 @@ import textwrap
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import wirthforge_probe
 from wfmonitor.v1.request_pb2 import Phase
@@ -156,6 +158,42 @@ def test_text_that_is_handed_by_mistake_is_not_sent(door: EarDoor, probe: Probe)
     assert not any(value == value for burst in door.bursts for value in burst.certainty)
     assert probe.trouble is not None
     assert not any(word in probe.trouble for word in CANARY.split())
+    assert door.refusals == []
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"count": 100_001},
+        {"count": 2**70},
+        {"thinking": np.array([True, False])},
+        {"topk": [float("nan"), 0.5]},
+        {"topk": [10**400]},
+    ],
+    ids=["count", "huge count", "thinking", "nan", "huge topk"],
+)
+def test_a_figure_that_is_none_costs_nobody_elses(door: EarDoor, probe: Probe, odd: dict[str, Any]) -> None:
+    other = probe.generation("other")
+    with probe.generation("odd") as answer:
+        answer.token(**odd)
+        other.token(count=np.int64(3))  # type: ignore[arg-type]
+        other.finish("error", "E" * 500)
+    door.wait_for(lambda: len(door.records) == 2, "both records")
+    assert {record.model: record.output_tokens for record in door.records} == {"other": 3, "odd": 1}
+    assert (door.refusals, probe.dropped) == ([], 0)
+
+
+def test_an_answer_of_more_than_a_day_has_no_record_and_costs_no_other(
+    door: EarDoor, probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_ns = wirthforge_probe._now_ns
+    monkeypatch.setattr(wirthforge_probe, "_now_ns", lambda: now_ns() - 86_401 * 10**9)
+    begun = probe.generation("long")
+    monkeypatch.undo()
+    begun.finish("stop")
+    probe.generation("short").finish("stop")
+    door.wait_for(lambda: bool(door.records), "the record of the short one")
+    assert [record.model for record in door.records] == ["short"]
     assert door.refusals == []
 
 

@@ -84,6 +84,21 @@ def test_text_that_is_handed_by_mistake_is_not_sent() -> None:
     assert (door.tokens(), door.refusals) == (2, [])
 
 
+def test_a_figure_that_is_none_costs_nobody_elses() -> None:
+    with EarDoor() as door:
+        node(f"""
+            const probe = new Probe({{ url: "{door.url}/api/v1/tokens", token: "{TOKEN}" }});
+            const other = probe.generation("other"), odd = probe.generation("odd", {{ promptTokens: -5 }});
+            odd.token({{ count: 1e9, topk: [1n, Symbol("x")] }});
+            other.token();
+            for (const one of [odd, other]) one.finish("stop");
+        """)
+        door.wait_for(lambda: len(door.records) == 2, "both records")
+    assert {record.model: record.output_tokens for record in door.records} == {"other": 1, "odd": 1}
+    assert not any(record.HasField("prompt_tokens") for record in door.records)
+    assert door.refusals == []
+
+
 def test_its_numbers_are_those_of_the_python_probe() -> None:
     cases = [[0.6, 0.3, 0.05], [-0.1, -3.0, -4.5], [0.25] * 4, [1.0], [0.9, 0.9], [0.5], [0.999, 0.002], [0.3, 0.2]]
     told = json.loads(node(f"console.log(JSON.stringify({json.dumps(cases)}.map((one) => measure(one, 1000))))"))
