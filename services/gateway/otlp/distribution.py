@@ -185,8 +185,14 @@ def mean(distribution: Distribution) -> float:
     return distribution.sum / distribution.count if distribution.count else math.nan
 
 
-def quantile(steps: Sequence[Step], q: float) -> Quantile:
-    """The q-quantile in the histogram's unit; NaN where there are no steps.
+def at_most(steps: Sequence[Step], average: float, q: float) -> float:
+    """What the q-quantile cannot lie above: the rest would raise the mean beyond `average` (Markov's inequality)."""
+    low = steps[0].lower if steps else math.nan
+    return low + (average - low) / (1.0 - q) if average >= low else math.inf
+
+
+def quantile(steps: Sequence[Step], q: float, most: float = math.inf) -> Quantile:
+    """The q-quantile in the histogram's unit, known to lie at `most` or below; NaN where there are no steps.
 
     The value lies inside the step that holds the rank, so its true rank is off by less than the step's share on
     the farther side. In a step without an upper end the answer is its lower end: a value it is at least.
@@ -199,7 +205,8 @@ def quantile(steps: Sequence[Step], q: float) -> Quantile:
             if math.isinf(step.upper):
                 return Quantile(step.lower, error)
             inside = (rank - below) / step.number
-            return Quantile(step.lower + (step.upper - step.lower) * inside, error)
+            upper = max(step.lower, min(step.upper, most))
+            return Quantile(step.lower + (upper - step.lower) * inside, error)
         below += step.number
     return Quantile(math.nan, math.nan)
 

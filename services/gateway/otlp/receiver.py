@@ -18,7 +18,7 @@ from bus.resolution import digits_of, told
 from bus.series import Series
 from services.gateway.ingest import MAX_AHEAD_US, Row
 from services.gateway.otlp import genai, machine
-from services.gateway.otlp.distribution import Distribution, mean, quantile, together
+from services.gateway.otlp.distribution import Distribution, at_most, mean, quantile, together
 from services.gateway.otlp.points import Form, Identity, Point, Unfit, points_of
 from services.gateway.otlp.rejected import Rejected
 from services.gateway.otlp.shapes import As, Rule, canonical, label
@@ -196,10 +196,11 @@ class Receiver:
                 yield one, told(value * kept.scale, digits_of(series))
 
     def _figures(self, times: Distribution) -> Iterator[tuple[str, float]]:
-        yield "mean", mean(times)
+        average = mean(times)
+        yield "mean", average
         steps = times.steps()
         for kind, q in QUANTILES.items():
-            found = quantile(steps, q)
+            found = quantile(steps, q, at_most(steps, average, q))
             if math.isfinite(found.rank_error):
                 self.rank_error_max = max(self.rank_error_max, found.rank_error)
             yield kind, found.value

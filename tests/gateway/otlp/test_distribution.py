@@ -10,7 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway.otlp.distribution import Explicit, Exponential, Malformed, difference, quantile, together
+from services.gateway.otlp.distribution import (
+    Explicit,
+    Exponential,
+    Malformed,
+    at_most,
+    difference,
+    mean,
+    quantile,
+    together,
+)
 from tests.gateway.otlp.messages import SECONDS, counted
 
 VALUES = st.lists(st.floats(0.0001, 200.0), min_size=1, max_size=60)
@@ -66,6 +75,18 @@ def test_what_the_sender_knows_of_its_extremes_only_narrows(old: list[float], ne
         found = quantile(made.steps(), q)
         assert min(old + new) <= found.value <= max(old + new)
         assert rank_off(values, found.value, q) <= found.rank_error + 1e-9
+
+
+@given(VALUES, QS)
+def test_no_quantile_contradicts_the_mean(values: list[float], q: float) -> None:
+    made = explicit(values)
+    steps = made.steps()
+    most = at_most(steps, mean(made), q)
+    ordered = sorted(values)
+    assert ordered[math.ceil(q * len(ordered)) - 1] <= most * (1 + 1e-9)
+    found = quantile(steps, q, most)
+    assert rank_off(values, found.value, q) <= found.rank_error + 1e-9
+    assert found.value <= quantile(steps, q).value
 
 
 def test_extremes_that_contradict_the_buckets_are_not_believed() -> None:

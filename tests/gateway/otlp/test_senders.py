@@ -31,6 +31,22 @@ def test_no_quantile_lies_outside_of_what_was_counted_whatever_the_bounds() -> N
     assert 25_000.0 <= told["p99"] <= 30_000.0
 
 
+def test_a_bucket_that_holds_all_tells_no_median_far_above_the_mean() -> None:
+    """LiteLLM 1.108 with its metrics on: usual bounds, in seconds, most first tokens after 10 ms and one after 210."""
+    values = [0.007, *[0.012] * 18, 0.21]
+    message = request(
+        histogram("gen_ai.server.time_to_first_token", "s", values, CHAT, start_us=NOW_US - S, bounds=USUAL,
+                  extremes=True)
+    )  # fmt: skip
+    found, rejected = taken(listening(), message)
+    assert not rejected.points
+    told = {dict(series.labels)["type"]: value for series, value in found.items()}
+    mean_ms = sum(values) / len(values) * 1e3
+    assert told["mean"] == pytest.approx(mean_ms)
+    assert 7.0 <= told["p50"] <= 2.0 * mean_ms
+    assert told["p50"] <= told["p95"] <= told["p99"] <= 210.0
+
+
 def test_a_call_that_failed_is_counted_and_its_time_is_no_answers() -> None:
     failed = CHAT | {"error.type": "BadRequestError"}
     message = request(
