@@ -130,11 +130,14 @@ export class Painter {
      * @returns {number} the energy that was drawn, s at full energy
      */
     lit(cells, box, put) {
-        const {pen} = this, scale = (box.right - box.left) / SPAN_US * 1e6;
+        const {pen, ratio} = this, scale = (box.right - box.left) / SPAN_US * 1e6;
+        // On whole pixels: of two cells that share one, each would light a part of it, and between them stood a dark line.
+        const whole = (/** @type {number} */ x) => Math.round(x * ratio) / ratio;
         let drawn = 0;
         for (const {x, width, energy} of cells) {
             pen.globalAlpha = GLOW_MOST * energy;
-            put(x, width);
+            const left = whole(x);
+            put(left, whole(x + width) - left);
             drawn += (pen.globalAlpha / GLOW_MOST) * (width / scale);
         }
         pen.globalAlpha = 1;

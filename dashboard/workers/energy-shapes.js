@@ -232,16 +232,18 @@ export function steps(lane, now_us, box) {
     });
 }
 
-/** Two of the words "end" closer than this lie on each other, px. */
-const ENDS_APART_PX = 24;
+/** The word "end" takes so much right of an end, px. */
+const END_PX = 30;
 
 /**
- * Where flows have ended in view and the word has room: one that follows too closely has none, wherever it has moved to.
+ * Where flows have ended in view and the word has room before the next request: wherever it has moved to.
  * @param {Lane} lane @param {number} now_us @param {Box} box @returns {number[]} x
  */
 export function ends(lane, now_us, box) {
-    const x = xOf(box, now_us), all = lane.flows.map(({to_us}) => to_us).filter((to_us) => to_us === to_us).sort((a, b) => a - b);
-    return all.filter((to_us, n) => to_us > now_us - SPAN_US && !(x(to_us) - x(all[n - 1]) < ENDS_APART_PX)).map(x);
+    const x = xOf(box, now_us), word_us = END_PX * SPAN_US / (box.right - box.left);
+    const inSight = [...lane.flows, ...lane.charges].filter((span) => endOf(span, now_us) > now_us - SPAN_US);
+    const covered = (/** @type {number} */ end_us) => inSight.some((span) => span.from_us < end_us + word_us && endOf(span, now_us) > end_us);
+    return lane.flows.map(({to_us}) => to_us).filter((to_us) => to_us > now_us - SPAN_US && !covered(to_us)).map(x);
 }
 
 /** Boxes of so many lanes, one below the other. @param {number} count @param {number} width @param {number} height @returns {Box[]} */

@@ -26,9 +26,12 @@ const TELL_MS = 250, STILL_MS = 500;
 /** Tokens older than this when they come were not late on the way: the page was not there. */
 const MOST_LAG_MS = 5000;
 
-/** A worker has fonts of its own; until it is there (or where it is not) words stand in the system's. */
+/** A worker has fonts of its own, and Chromium keeps what a name stood for when it was first drawn with: this one no canvas asked for before it came. */
+const FONT = 'Inter of the band';
+
+/** Until it is there (or where it is not) words stand in the system's. */
 async function loadFont() {
-    const font = new FontFace('Inter', `url(${new URL('../vendor/inter/inter-latin.woff2', import.meta.url)})`, {weight: '100 900'});
+    const font = new FontFace(FONT, `url(${new URL('../vendor/inter/inter-latin.woff2', import.meta.url)})`, {weight: '100 900'});
     /** @type {any} */ (self).fonts.add(await font.load());
 }
 
@@ -71,9 +74,12 @@ export class Energy {
 
     /** @param {{canvas: OffscreenCanvas, ink: any}} message */
     show({canvas, ink}) {
-        this.painter = new Painter(canvas, ink);
-        this.painter.detail = DETAIL[this.level];
-        loadFont().then(() => this.draw(), () => {});
+        const painter = this.painter = new Painter(canvas, ink);
+        painter.detail = DETAIL[this.level];
+        loadFont().then(() => {
+            painter.ink.font = ink.font.replace('px ', `px "${FONT}", `);
+            this.drawAnew();
+        }, () => {});
         this.draw();
     }
 

@@ -81,7 +81,14 @@ test('the word "end" stands where it has room, and stays or not as it moves', ()
     ];
     const made = lane(...one('a', 0), ...one('b', 0.15), ...one('c', 2));
     for (const now of [3, 5, 9]) assert.equal(ends(made, at(now), BOX).length, 2);
-    assert.equal(ends(made, at(10.2), BOX).length, 1);
+    assert.equal(ends(made, at(10.3), BOX).length, 1);
+});
+
+test('the word "end" gives way to the charging of the request that follows', () => {
+    const made = lane(burst([0, 0.1]), burst([], {phase: Phase.PHASE_ENDED, now: at(0.1)}));
+    assert.equal(ends(made, at(1), BOX).length, 1);
+    made.take(/** @type {any} */ (burst([], {request_id: 'next', phase: Phase.PHASE_SENT, sent_us: at(0.15)})), at(0.2));
+    assert.deepEqual(ends(made, at(1), BOX), []);
 });
 
 test('a flow ends with its last token, and nothing grows after it', () => {

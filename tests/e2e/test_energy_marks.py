@@ -7,11 +7,11 @@ import threading
 from contextlib import ExitStack
 from functools import partial
 
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
-from tests.e2e.conftest import Open
+from tests.e2e.conftest import Open, entry
 from tests.e2e.pixels import of_token
-from tests.e2e.test_energy import Probe, full_detail, generation, lane, streams
+from tests.e2e.test_energy import Probe, comes_to_rest, full_detail, generation, lane, picture, streams
 from tests.stack import Stack, wait_until
 
 
@@ -67,3 +67,17 @@ def test_four_lanes_are_the_busiest_and_the_rest_is_counted(open_page: Open, sta
         box = page.locator("#panel-energy").bounding_box()
         assert box
         assert box["height"] == 306, "four lanes of 60 px"
+
+
+def test_words_of_the_band_get_their_font_however_late_it_comes(open_page: Open, stack: Stack) -> None:
+    page = open_page(address="about:blank", reduced_motion="reduce")
+    late: list[Route] = []
+    page.route("**/inter-latin.woff2", lambda route: late.append(route))
+    page.goto(entry(stack), wait_until="commit")
+    with generation(stack, "e2e-font"):
+        wait_until(lambda: streams(page, "e2e-font"), 30, "the lane of a model that answers")
+    comes_to_rest(page)
+    before = picture(page)
+    for one in late:
+        one.continue_()
+    wait_until(lambda: picture(page) != before, 30, "the band to draw its words anew")
