@@ -30,7 +30,8 @@ import {NONE, clock, join, span} from '../format.js';
  * @property {(context: Context) => string} [stripText] left foot: what the strip is, and its value
  * @property {(max: number) => string} [stripScale] right foot, after "0 "
  * @property {string[]} names of the lines, for the table
- * @property {(context: Context) => {name: string, size: string, kind: string}[]} [keys] in place of the foot's words, where there are any: a colour, whose it is and how much
+ * @property {(context: Context) => import('./vram-words.js').Key[]} [keys] in place of the foot's words, where there are any: a colour, whose it is and how much
+ * @property {(keys: import('./vram-words.js').Key[]) => {kind: string, share: number}[]} [shares] the strip is a bar of now: parts of the whole, from the left
  * @property {(context: Context) => boolean} [reline] sets `lines`, `kinds` and `names` anew where they have changed, and says so
  */
 
@@ -48,6 +49,8 @@ export function mountSystem(host, context, panel) {
     const pick = el('button', {class: 'title-button', type: 'button', 'aria-pressed': 'false', on: {click: () => context.focus(panel.id)}}, panel.title);
     const number = el('b', {}, NONE), unit = el('span', {class: 'unit'}), note = el('span'), more = el('span', {class: 'more'});
     const plot = el('div', {class: 'plot', role: 'img', tabindex: '0', 'aria-label': `${panel.title}: waiting for the first values`});
+    // The words beside it say the same.
+    const bar = panel.shares ? el('div', {class: 'share-bar', 'aria-hidden': 'true'}, el('div')) : null;
     const footLeft = el('span', {class: 'quiet'}), footRight = el('span', {}, panel.stripScale ? '' : '−60 s to now');
     const zero = el('span', {class: 'more'}, '0 ');
     const foot = el('span', {class: 'quiet'}, panel.stripScale ? zero : null, footRight);
@@ -55,7 +58,7 @@ export function mountSystem(host, context, panel) {
     host.append(
         el('header', {class: 'ends'}, el('h2', {}, pick), el('span', {class: 'scale-and-steps'}, scale, steps)),
         el('div', {class: 'ends figure'}, el('p', {class: 'tile'}, number, unit), el('span', {class: 'quiet note'}, note, more)),
-        plot, el('footer', {class: 'ends'}, footLeft, foot), table,
+        plot, ...(bar ? [bar] : []), el('footer', {class: 'ends'}, footLeft, foot), table,
     );
     const chart = new Chart(plot, {
         lines: panel.kinds, strip: panel.heat ? 'heat' : panel.kinds.includes('strip') ? 'line' : 'none', state,
@@ -74,10 +77,19 @@ export function mountSystem(host, context, panel) {
         text(note, first ?? '');
         text(more, rest.map((one) => `, ${one}`).join(''));
         if (panel.stripText) text(footLeft, panel.stripText(context));
-        if (panel.keys) rows(footLeft, panel.keys(context), () => el('span', {}, el('span', {class: 'stack-name'}), el('span')), (node, {name, size, kind}) => {
+        if (!panel.keys) return;
+        const keys = panel.keys(context);
+        rows(footLeft, keys, () => el('span', {}, el('span', {class: 'stack-name'}), el('span')), (node, {name, short, size, kind}) => {
             attribute(node, 'class', `stack-key ${kind}`);
-            text(node.children[0], name);
+            attribute(node, 'title', name === short ? null : name);
+            text(node.children[0], short);
             text(node.children[1], `\u00a0${size}`);
+        });
+        if (bar) rows(/** @type {HTMLElement} */ (bar.firstElementChild), panel.shares?.(keys) ?? [], () => el('span'), (part, {kind, share}) => {
+            attribute(part, 'class', kind);
+            // CSSOM writes a style anew, and asks for it anew, even where it stays what it was.
+            const width = `${(100 * share).toFixed(1)}%`;
+            if (part.dataset.width !== width) part.style.width = part.dataset.width = width;
         });
     };
     const scales = () => {

@@ -3,7 +3,7 @@ import {join, memory, trimmed} from '../format.js';
 import {gpuSource} from './gpu.js';
 import {mountSystem} from './system.js';
 import {Holders} from './vram-stack.js';
-import {heldKeys} from './vram-words.js';
+import {heldKeys, sharesOf} from './vram-words.js';
 
 /** @typedef {import('../context.js').Context} Context */
 
@@ -45,6 +45,7 @@ export default {
             figure: () => memory(used()), format: memory,
             note: () => (total() === total() ? [`${join(memory(total() - used()))} free`] : []),
             keys: () => heldKeys(held, order, used()),
+            shares: (keys) => sharesOf(keys, used(), total()),
             reline(context) {
                 held = byModel(context);
                 const next = holders.take(held, context.bridge.now_us());

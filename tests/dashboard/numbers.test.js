@@ -5,7 +5,7 @@ import {Facts} from '../../dashboard/facts.js';
 import {contextSize} from '../../dashboard/format.js';
 import {evidenceWords, laneSentence, laneWords} from '../../dashboard/panels/energy-words.js';
 import {contextCell, firstTokenCell, lastUsed, rateCell, servingWords, vramCell} from '../../dashboard/panels/model-numbers.js';
-import {heldKeys} from '../../dashboard/panels/vram-words.js';
+import {heldKeys, sharesOf} from '../../dashboard/panels/vram-words.js';
 
 const plain = (/** @type {string} */ text) => text.replaceAll('\u00a0', ' ');
 const lane = (/** @type {any} */ more = {}) => /** @type {any} */ ({model: 'm', state: 'flowing', tps: 18, last_rate: 24, last_us: 0, ttft_ms: NaN, waiting_ms: NaN, ...more});
@@ -120,4 +120,18 @@ test('video memory is told by who holds it, and what no model holds', () => {
     assert.equal(said([['qwen', 7 * gib]], ['qwen'], 7 * gib), 'model-1: qwen 7.0');
     assert.equal(said([['qwen', 7 * gib]], ['qwen'], NaN), 'model-1: qwen 7.0');
     assert.equal(said([], ['qwen'], 7 * gib), '');
+});
+
+test('names of models are as short as tells them apart', () => {
+    const shorts = (/** @type {string[]} */ ...names) => heldKeys(names.map((name) => [name, 2 ** 30]), names, 2 ** 31).map(({short}) => short);
+    assert.deepEqual(shorts('qwen3-8b-q4', 'llama3.2:latest'), ['qwen3', 'llama3.2']);
+    assert.deepEqual(shorts('qwen3-8b', 'qwen3-4b'), ['qwen3-8b', 'qwen3-4b']);
+});
+
+test('the bar of video memory has a part for whoever is named, of all there is', () => {
+    const GIB = 2 ** 30, keys = heldKeys([['large', 8 * GIB]], ['large'], 10 * GIB);
+    assert.deepEqual(sharesOf(keys, 10 * GIB, 16 * GIB), [{kind: 'model-1', share: 0.5}, {kind: 'other', share: 0.125}]);
+    assert.deepEqual(sharesOf([], 4 * GIB, 16 * GIB), [{kind: 'used', share: 0.25}], 'no model is measured: nothing is called other');
+    assert.deepEqual(sharesOf([], 4 * GIB, NaN), []);
+    assert.deepEqual(sharesOf([], NaN, 16 * GIB), []);
 });

@@ -47,6 +47,15 @@ def keys(page: Page) -> list[str]:
     return [" ".join(text.split()) for text in texts]
 
 
+def bar(page: Page) -> dict[str, int]:
+    """How much of the bar each part has, %."""
+    shares: dict[str, int] = page.locator("#panel-vram .share-bar > div").evaluate(
+        "(bar) => Object.fromEntries([...bar.children].map((part) => "
+        "[part.className, Math.round(100 * part.offsetWidth / bar.clientWidth)]))"
+    )
+    return shares
+
+
 def test_video_memory_is_a_stack_by_model(open_page: Open, own_stack: Stack) -> None:
     stack = own_stack
     page = open_page(address=entry(stack))
@@ -66,12 +75,14 @@ def test_video_memory_is_a_stack_by_model(open_page: Open, own_stack: Stack) -> 
     wait_until(lambda: told() and of_token(page, CANVAS, "--plot") > 0, 30, "the line of what is used")
     assert drawn(page) == (0, 0, 0), "no model is measured: nothing is stacked, and nothing is called other"
     expect(panel.locator(".stack-key")).to_have_count(0)
+    assert bar(page) == {"used": pytest.approx(69, abs=1)}
 
     wait_until(
         lambda: told(large=7.0, small=3.0) and min(drawn(page)) > 0, 60, "the layers of both models and of others"
     )
     expect(panel.locator("footer")).to_contain_text(re.compile(r"large\s7\.0"))
     assert keys(page) == ["large 7.0", "small 3.0", "other 1.0"]
+    assert bar(page) == pytest.approx({"model-1": 44, "model-2": 19, "other": 6}, abs=1)
     panel.locator(".plot").focus()
     expect(panel.locator(".plot")).to_have_attribute("aria-label", re.compile(r"large 7\.0, small 3\.0, other 1\.0"))
     panel.locator("button.as-table").focus()
