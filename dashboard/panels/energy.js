@@ -38,7 +38,8 @@ export const modelHeard = ({bridge}) => bridge.latest.keys.some(({source}) => so
 
 export default {
     id: 'energy', area: 'energy', title: 'Energy',
-    shown: modelHeard,
+    /** Before a model has answered it says how one comes here. @param {Context} context */
+    shown: (context) => modelHeard(context) || context.bridge.latest.has('system.cpu.percent'),
     /** @param {HTMLElement} host @param {Context} context */
     mount(host, context) {
         const {bridge, state, motion} = context;
@@ -47,8 +48,17 @@ export default {
         const labels = el('ul', {class: 'lanes', 'aria-label': 'Models'});
         const more = el('p', {class: 'more-lanes', hidden: true}), said = el('p', {class: 'hidden', role: 'status'});
         const cross = el('span', {class: 'evidence-mark', hidden: true});
+        const empty = el('p', {class: 'no-model', hidden: true});
+        /** @param {number} lanes */
+        const tellNone = (lanes) => {
+            const heard = modelHeard(context);
+            host.classList.toggle('empty', !heard);
+            hide(empty, lanes > 0);
+            text(empty, `${heard ? 'No model runs now.' : 'No model has answered yet.'} Start one; it appears by itself.`);
+        };
+        if (!modelHeard(context)) tellNone(0);
         const table = el('button', {class: 'as-table', type: 'button', on: {click: () => bridge.send({type: 'energy', ask: 'table'})}}, 'View Energy as table');
-        host.append(el('header', {}, el('h2', {}, 'Energy'), legend), labels, el('div', {class: 'band'}, canvas, cross), more, said, table);
+        host.append(el('header', {}, el('h2', {}, 'Energy'), legend), labels, el('div', {class: 'band'}, canvas, cross, empty), more, said, table);
 
         const tip = new EvidenceTip(context, canvas, cross);
         const band = /** @type {HTMLElement} */ (canvas.parentElement);
@@ -88,7 +98,8 @@ export default {
         };
         bridge.on('energy', (/** @type {EnergyFigures} */ now) => {
             figures = now;
-            host.classList.toggle('many', now.lanes.length > 3);
+            host.classList.toggle('many', now.lanes.length > 2);
+            tellNone(now.lanes.length);
             rows(labels, now.lanes, () => laneRow(tip), (row, lane) => {
                 const words = laneWords(lane, context);
                 row.style.top = `${lane.middle}px`;

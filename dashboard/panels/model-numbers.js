@@ -10,7 +10,7 @@ import {modelHeard} from './energy.js';
 
 /** @typedef {import('../context.js').Context} Context */
 /** @typedef {import('../types').LaneFigures} LaneFigures */
-/** @typedef {{value: string, unit: string, below: string, dim?: boolean, held?: boolean, absent?: string, share?: number}} Cell */
+/** @typedef {{value: string, unit: string, below: string, short?: string, dim?: boolean, held?: boolean, absent?: string, share?: number}} Cell */
 
 /** Fewer say little about the one in twenty. */
 const LEAST_FOR_P95 = 5;
@@ -33,7 +33,8 @@ export function rateCell(lane, slowdown = NaN) {
         return {value: lane.tps.toFixed(0), unit: '', below: lane.state === 'stalled' ? 'stalled' : alone};
     }
     // Never a stale big number: what was is said in words.
-    return {value: NONE, unit: '', below: lane.last_rate === lane.last_rate ? `last request ${lane.last_rate.toFixed(0)}` : 'no tokens yet', dim: true};
+    const last = lane.last_rate === lane.last_rate ? lane.last_rate.toFixed(0) : '';
+    return {value: NONE, unit: '', below: last ? `last request ${last}` : 'no tokens yet', short: last && `last ${last}`, dim: true};
 }
 
 /** @param {LaneFigures} lane @param {number[]} past_ms of its ended requests, newest first @returns {Cell} */
@@ -93,6 +94,12 @@ export function servingWords(fresh) {
     return {said: told.map(([, words]) => words).filter(Boolean).join(' · '), absent: told.filter(([, words]) => !words).map(([name]) => name).join(', ')};
 }
 
+/** @param {number} certainty @param {boolean} live whether tokens come that could have one */
+function certaintyWords(certainty, live) {
+    if (certainty === certainty) return {below: `certainty ${certainty.toFixed(2)}`};
+    return live ? {below: 'certainty not measured', short: `certainty ${NONE}`} : {below: ''};
+}
+
 /** @param {Context} context @param {LaneFigures} lane @param {(metric: string) => number} fresh @returns {Cell[]} */
 function cells({bridge, requests, facts}, lane, fresh) {
     const energy = fresh('model.energy'), certainty = fresh('model.certainty');
@@ -101,7 +108,7 @@ function cells({bridge, requests, facts}, lane, fresh) {
         rateCell(lane, fresh('model.slowdown_ratio')),
         firstTokenCell(lane, requests.of(lane.model).map(({ttft_ms}) => Number(ttft_ms ?? NaN))),
         energy === energy
-            ? {value: energy.toFixed(2), unit: '', below: certainty === certainty ? `certainty ${certainty.toFixed(2)}` : live ? 'certainty not measured' : '', share: energy}
+            ? {value: energy.toFixed(2), unit: '', ...certaintyWords(certainty, live), share: energy}
             : {value: NONE, unit: '', below: 'quiet', dim: true},
         contextCell(fresh('model.context_used_ratio'), fresh('model.kv_cache_used_ratio'), facts.context(lane.model)),
         vramCell({...lane, last_us: lastUsed(lane, requests.of(lane.model))}, fresh('model.vram_bytes'), fresh('model.gpu_share_ratio'), bridge.now_us()),
@@ -123,8 +130,8 @@ export default {
         /** @type {LaneFigures[]} */
         let lanes = [];
         const draw = () => {
-            host.classList.toggle('many', lanes.length > 3);
-            host.classList.toggle('compact', lanes.length > 2);
+            host.classList.toggle('many', lanes.length > 2);
+            host.classList.toggle('compact', lanes.length > 3);
             rows(body, lanes, newRow, (row, lane) => {
                 row.style.setProperty('--middle', `${lane.middle}px`);
                 attribute(row, 'aria-label', lane.model);
@@ -142,7 +149,7 @@ export default {
 };
 
 function newRow() {
-    const cell = () => el('span', {class: 'number-cell', role: 'cell'}, el('span', {class: 'number-value'}, el('b'), el('span', {class: 'unit'})), el('span', {class: 'number-below'}), el('meter', {min: '0', max: '1', hidden: true, 'aria-hidden': 'true'}));
+    const cell = () => el('span', {class: 'number-cell', role: 'cell'}, el('span', {class: 'number-value'}, el('b'), el('span', {class: 'unit'})), el('span', {class: 'number-below'}, el('span', {class: 'long'}), el('span', {class: 'short'})), el('meter', {min: '0', max: '1', hidden: true, 'aria-hidden': 'true'}));
     return el('div', {class: 'number-row', role: 'row'}, el('span', {class: 'number-model', role: 'rowheader'}), ...HEADS.map(cell),
         el('span', {class: 'number-serving', role: 'cell', 'aria-colspan': String(HEADS.length)}, el('span'), el('span', {class: 'none'})));
 }
@@ -159,11 +166,13 @@ function serving(node, {said, absent: missing}) {
 }
 
 /** @param {HTMLElement} node @param {Cell} cell */
-function fill(node, {value, unit, below, dim = false, held = false, absent: why, share = NaN}) {
+function fill(node, {value, unit, below, short = '', dim = false, held = false, absent: why, share = NaN}) {
     const [figure, words, meter] = node.children;
     text(figure.children[0], why && below ? 'not measured' : value);
     text(figure.children[1], unit);
-    text(words, why && !below ? 'not measured' : below);
+    text(words.children[0], why && !below ? 'not measured' : below);
+    text(words.children[1], short);
+    words.classList.toggle('shortens', Boolean(short));
     attribute(node, 'title', why ?? null);
     attribute(node, 'tabindex', why ? '0' : null);
     attribute(node, 'aria-label', why ? `not measured${below && `, ${below}`}. ${why}` : null);
