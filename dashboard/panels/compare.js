@@ -30,9 +30,16 @@ function jouleWords({joules_per_token: joules, joules_per_token_spread: spread, 
     return joules === null ? NONE : `${spread ? spreadWords(spread, 2) : joules.toFixed(2)} (${how})`;
 }
 
+/** Why a request failed: the tap's classes as a person would say them. @param {string} error */
+function failureWords(error) {
+    if (error === 'no_token') return 'no token came';
+    const status = /^http_(\d+)$/.exec(error)?.[1];
+    return status ? `the runtime answered HTTP ${status}` : error.replaceAll('_', ' ');
+}
+
 /** One cell of a run as the words of a row; what was not measured is a dash. @param {Cell} cell */
 export function rowWords(cell) {
-    const notes = [cell.failed ? `${cell.failed} failed: ${cell.error}` : '', cell.disturbed ? `${cell.disturbed} beside other requests` : ''];
+    const notes = [cell.failed ? `${cell.failed} failed: ${failureWords(cell.error)}` : '', cell.disturbed ? `${cell.disturbed} beside other requests` : ''];
     return [
         cell.model, `${cell.prompt_tokens}${cell.counted_prompt_tokens ? ` (${cell.counted_prompt_tokens.median.toFixed(0)})` : ''}`,
         cell.concurrency ? String(cell.concurrency) : NONE, spreadWords(cell.ttft_ms, 1), spreadWords(cell.tpot_ms, 2), spreadWords(cell.throughput_tps, 1),
@@ -43,7 +50,7 @@ export function rowWords(cell) {
 /** What a run is doing, or how it ended. @param {Run} run */
 export function stateWords(run) {
     if (run.state === 'running') return `${run.requests_done} of ${run.requests} requests. ${run.now}`;
-    const ended = run.state === 'cancelled' ? 'Ended before its end.' : run.state === 'failed' ? `Failed: ${run.reason}.` : '';
+    const ended = run.state === 'cancelled' ? 'Stopped early.' : run.state === 'failed' ? `Failed: ${run.reason}.` : '';
     const note = run.reason && run.state !== 'failed' ? `Note: ${run.reason}.` : '';
     return [`${run.plan.rounds} rounds, ${run.plan.output_tokens} tokens of output asked for.`, ended, note].filter(Boolean).join(' ');
 }
@@ -52,7 +59,7 @@ export function stateWords(run) {
 export function openCompare(context) {
     const {api} = context.requests;
     const models = el('div', {class: 'together', role: 'group', 'aria-label': 'Models to compare'});
-    const start = /** @type {HTMLButtonElement} */ (el('button', {class: 'plain', type: 'button'}, 'Compare'));
+    const start = /** @type {HTMLButtonElement} */ (el('button', {class: 'control', type: 'button'}, 'Compare'));
     const agree = el('input', {type: 'checkbox'}), agreeing = el('label', {hidden: true}, agree, ' all the same');
     const before = /** @type {HTMLSelectElement} */ (el('select', {'aria-label': 'Comparison'}));
     const said = el('p', {class: 'sentence', role: 'status'}), body = el('tbody');
@@ -60,7 +67,7 @@ export function openCompare(context) {
     const table = el('table', {class: 'list', hidden: true}, el('thead', {}, el('tr', {}, ...HEADS.map((head, at) => el('th', {scope: 'col', class: right(at)}, head)))), body);
     const dialog = openDialog('Compare models', el('p', {class: 'quiet'}, 'Random words of 128 and 1024 tokens, 64 tokens of answer, one and four at a time, five rounds: through the tap, kept on this machine.'),
         models, el('div', {class: 'together'}, start, agreeing, before), said, el('div', {class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'Results'}, table), el('p', {class: 'quiet'}, HOW));
-    dialog.classList.add('wide');
+    dialog.classList.add('wide', 'compare');
     /** @type {Run[]} */
     let runs = [];
     let timer = 0;

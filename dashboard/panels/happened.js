@@ -33,7 +33,7 @@ export default {
         const body = el('tbody');
         const table = el('table', {class: 'list'}, el('thead', {}, el('tr', {},
             el('th', {scope: 'col'}, 'time'), el('th', {scope: 'col'}, 'what'), el('th', {scope: 'col', class: 'right'}, 'value'),
-            el('th', {scope: 'col', class: 'right'}, 'usual'), el('th', {scope: 'col'}, 'foremost then'))), body);
+            el('th', {scope: 'col', class: 'right'}, 'usual'), el('th', {scope: 'col'}, 'who'))), body);
         const scroll = el('div', {class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'Spikes and events in view'}, table);
         host.append(el('header', {class: 'ends'}, el('div', {class: 'together'}, el('h2', {}, 'What happened'), count), dismiss), sentence, scroll);
 

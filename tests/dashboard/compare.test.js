@@ -11,7 +11,9 @@ test('a spread has its range, and none is a dash', () => {
 });
 
 test('a cell that failed says so and shows no zero', () => {
-    assert.deepEqual(rowWords(none), ['a', '128', '–', '–', '–', '–', '–', '–', '0', '1 failed: no_answer']);
+    assert.deepEqual(rowWords(none), ['a', '128', '–', '–', '–', '–', '–', '–', '0', '1 failed: no answer']);
+    const said = (/** @type {string} */ error) => rowWords({...none, error}).at(-1);
+    assert.deepEqual(['no_token', 'http_404'].map(said), ['1 failed: no token came', '1 failed: the runtime answered HTTP 404']);
 });
 
 test('joules a token and video memory have their range; what earlier versions kept is one number', () => {
@@ -26,5 +28,5 @@ test('joules a token and video memory have their range; what earlier versions ke
 test('a run says what it does, and how it ended', () => {
     const run = {id: '1', start_us: 0, end_us: 0, state: 'running', reason: '', now: 'a: round 1 of 5', requests: 52, requests_done: 3, cells: [], plan: {models: ['a'], rounds: 5, output_tokens: 64}};
     assert.equal(stateWords(run), '3 of 52 requests. a: round 1 of 5');
-    assert.equal(stateWords({...run, state: 'cancelled'}), '5 rounds, 64 tokens of output asked for. Ended before its end.');
+    assert.equal(stateWords({...run, state: 'cancelled'}), '5 rounds, 64 tokens of output asked for. Stopped early.');
 });
