@@ -26,10 +26,9 @@ const TELL_MS = 250, STILL_MS = 500;
 /** Tokens older than this when they come were not late on the way: the page was not there. */
 const MOST_LAG_MS = 5000;
 
-/** A worker has fonts of its own, and Chromium keeps what a name stood for when it was first drawn with: this one no canvas asked for before it came. */
+/** Chromium keeps what a name stood for when a worker first drew with it: this one no canvas asks for before it is there. */
 const FONT = 'Inter of the band';
-
-/** Until it is there (or where it is not) words stand in the system's. */
+/** A worker has fonts of its own; until it is there (or where it is not) words stand in the system's. */
 async function loadFont() {
     const font = new FontFace(FONT, `url(${new URL('../vendor/inter/inter-latin.woff2', import.meta.url)})`, {weight: '100 900'});
     /** @type {any} */ (self).fonts.add(await font.load());
@@ -76,10 +75,8 @@ export class Energy {
     show({canvas, ink}) {
         const painter = this.painter = new Painter(canvas, ink);
         painter.detail = DETAIL[this.level];
-        loadFont().then(() => {
-            painter.ink.font = ink.font.replace('px ', `px "${FONT}", `);
-            this.drawAnew();
-        }, () => {});
+        const named = () => { painter.ink.font = ink.font.replace('px ', `px "${FONT}", `); };
+        loadFont().then(named).then(() => this.drawAnew(), () => {});
         this.draw();
     }
 
