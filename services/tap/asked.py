@@ -21,6 +21,6 @@ def model_of(body: bytes) -> str:
     """Return the model a JSON body names; empty where it names none."""
     try:
         model = _decoder.decode(body).model
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
     return (model or "")[:_LONGEST_NAME]

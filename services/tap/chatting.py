@@ -49,7 +49,7 @@ async def _of_ollama(session: aiohttp.ClientSession, upstream: Upstream, models:
             body = await read_whole(session, "POST", url, {"model": model}, longest=_LONGEST, timeout_s=_TIMEOUT_S)
         try:
             told = _shown.decode(body or b"").capabilities
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return model, None
         return model, None if told is None else "completion" in told
 

@@ -118,5 +118,5 @@ async def _ask(
     body = await read_whole(session, "GET", url, longest=_LONGEST, timeout_s=_TIMEOUT_S, headers=bearer(key))
     try:
         return decoder.decode(body or b"")
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None

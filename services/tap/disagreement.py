@@ -131,7 +131,7 @@ def prompt_of(body: bytes, key: bytes) -> bytes | None:
     """Return the keyed hash of what a request asks, whichever model it asks; None where it asks nothing readable."""
     try:
         asked = _prompt.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     parts = [bytes(getattr(asked, name)) for name in ("messages", "prompt", "input", "system", "instructions")]
     if not any(present(Raw(part)) for part in parts[:3]):

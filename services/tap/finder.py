@@ -168,7 +168,7 @@ class Finder:
             try:
                 if (found := await self._read(port, path)) is not None:
                     return found, True
-            except (msgspec.DecodeError, RecursionError):
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 pass
             except (aiohttp.ClientError, OSError, TimeoutError):
                 answered = False

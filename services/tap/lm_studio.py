@@ -35,7 +35,7 @@ async def listed(session: aiohttp.ClientSession, upstream: Upstream) -> list[Mod
     body = await read_whole(session, "GET", url, longest=_LONGEST, timeout_s=3.0)
     try:
         return _decoder.decode(body or b"{}").data or []
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return []
 
 

@@ -155,7 +155,7 @@ class Learner:
                 continue
             try:
                 self._shape.take(read_chunk(self._form, message.data))
-            except (msgspec.DecodeError, RecursionError):
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 self._fit = False
 
     def shape(self) -> Shape | None:

@@ -93,7 +93,7 @@ class Stripper:
             return self._release() + event
         try:
             chunk = read_chunk(self._form, text)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             self.left_in += 1
             return self._release() + event
         if self._drops(chunk):

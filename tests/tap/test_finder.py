@@ -117,6 +117,17 @@ async def test_a_runtime_that_is_too_busy_to_answer_is_still_there(http: aiohttp
         assert port in table.found
 
 
+@pytest.mark.parametrize(
+    "odd", [b'{"data":[{"id":"\xff"}]}', b'{"data":' + b"[" * 100_000, b'{"data":[{"id":7}]}', b"\xff"]
+)
+async def test_who_lists_what_cannot_be_read_hides_no_runtime(http: aiohttp.ClientSession, odd: bytes) -> None:
+    """Any program of the machine may listen at a usual port."""
+    async with listing(odd) as stranger, listing(b'{"data":[{"id":"m","owned_by":"vllm"}]}') as port:
+        table = RouteTable()
+        await Finder(http, table, (), lambda: True, (stranger, port)).look()
+    assert set(table.found) == {port}
+
+
 async def test_what_is_no_runtime_is_not_found(http: aiohttp.ClientSession) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 2\r\n\r\nhi")

@@ -75,6 +75,17 @@ async def test_a_prompt_that_was_worked_on_is_not_sent_again(monkeypatch: pytest
     assert said.startswith(b"HTTP/1.1 502 " if works_s else b"HTTP/1.1 200 ")
 
 
+@pytest.mark.parametrize("odd", [b'{"model":"\xff"}', b'{"model":' + b"[" * 90_000, b'{"model":"\\ud800"}', b"\xff"])
+@pytest.mark.parametrize("pieces", [1, 2])
+async def test_a_body_that_names_no_model_that_can_be_read_goes_through(odd: bytes, pieces: int) -> None:
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+    request = (head % len(odd), odd)
+    async with near_tap(says(OK)) as near:
+        said = await near.ask(*(request if pieces == 2 else (b"".join(request),)))
+    assert said.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert (len(near.heads), len(near.records), near.failures) == (1, 1, [])
+
+
 @pytest.mark.parametrize("size", [len(BODY), 17 << 20], ids=["looked into", "passed on"])
 async def test_a_body_that_is_no_http_is_answered_so(size: int) -> None:
     head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"

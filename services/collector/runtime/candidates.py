@@ -54,6 +54,6 @@ def ask_first(door: Door) -> First:
     answer = door.get("/v1/models")
     try:
         listed = msgspec.json.decode(answer.body, type=_List).data if answer.good else []
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         listed = []
     return First(answer, frozenset(one.owned_by for one in listed), tuple(one.id for one in listed))

@@ -94,7 +94,11 @@ class Door:
             raise Refused(path, answer.status)
         try:
             return msgspec.json.decode(answer.body, type=kind)
-        except (msgspec.MsgspecError, UnicodeDecodeError):  # its text may hold content: it is not passed on
+        except (
+            msgspec.MsgspecError,
+            UnicodeDecodeError,
+            RecursionError,
+        ):  # its text may hold content: it is not passed on
             raise Faulty(f"{path} answers in another shape than is known") from None
 
     def get(self, path: str, deadline_s: float = 0.0) -> Answer:

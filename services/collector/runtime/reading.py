@@ -64,7 +64,7 @@ class Reading:
             model = self.model(name)
             sorted_labels = tuple(sorted((labels | {"runtime": self.runtime}).items()))
             series = Series(f"model.{metric}", f"model:{model.name}", sorted_labels)
-            model.values[series] = value if math.isfinite(value) else NAN
+            model.values[series] = value if math.isfinite(value) and value >= 0.0 else NAN  # nothing here is negative
 
     def put_times(self, name: str, metric: str, past: Past, histogram: str) -> None:
         """Mean and quantiles of a histogram of seconds over the last minute, in ms."""

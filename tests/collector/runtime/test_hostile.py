@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import time
@@ -11,7 +12,9 @@ import pytest
 from services.collector.runtime import exposition
 from services.collector.runtime.candidates import Candidate
 from services.collector.runtime.door import Faulty
+from services.collector.runtime.finder import identify
 from services.collector.runtime.reading import MOST_MODELS, Reading
+from services.collector.samplers.runtime import RUNTIMES
 from services.collector.samplers.runtime.lm_studio import LmStudio
 from services.collector.samplers.runtime.vllm import Vllm
 from tests.collector.runtime.standin_runtime import StandIn, never
@@ -48,9 +51,39 @@ def test_odd_json_is_a_fault_and_is_not_repeated(body: bytes) -> None:
     assert "xxx" not in str(raised.value)
 
 
+DEEP = b'{"data":[{"x":' + b"[" * 100_000
+NO_UTF8 = b'{"data":[{"id":"m","owned_by":"\xff"}]}'
+
+
+@pytest.mark.parametrize("hint", ["", "tgi", "lm-studio", "ollama"])
+@pytest.mark.parametrize("body", [DEEP, NO_UTF8, b'{"model_id":"\xff","max_total_tokens":1}'])
+def test_who_answers_with_odd_json_is_no_runtime_and_keeps_no_other_from_being_found(hint: str, body: bytes) -> None:
+    pages = dict.fromkeys(("/v1/models", "/api/v1/models", "/api/version", "/info", "/metrics"), body)
+    with StandIn(dict(pages), never) as server:
+        assert identify(Candidate(server.port, hint=hint), RUNTIMES) is None
+    with StandIn({**pages, "/ready": b""}, never) as server:
+        for kind in (kind(Candidate(server.port)) for kind, _ in RUNTIMES):
+            with contextlib.suppress(Faulty):
+                kind.look(server.door, 0.0)
+
+
+def test_a_number_of_hundreds_of_digits_costs_only_its_line() -> None:
+    page = exposition.read(b"x:a %b\nx:b 2\n" % (b"9" * 400), ("x:",))
+    assert {name: [point.value for point in points] for name, points in page.items()} == {"x:b": [2.0]}
+
+
+@pytest.mark.parametrize("end", ["\u2028", "\x0b", "\x1c", "\x85", "\r"])
+def test_a_name_begins_no_line_of_its_own(end: str) -> None:
+    body = f'x:a{{name="m{end}x:b 7 "}} 1\n'.encode()
+    page = exposition.read(body, ("x:",))
+    assert [point.labels["name"] for point in page["x:a"]] == [f"m{end}x:b 7 "]
+    assert list(page) == ["x:a"]
+
+
 def test_infinite_values_and_odd_names_do_not_get_through() -> None:
     reading = Reading("vllm")
     reading.put("a\nb\x1b[2J", "requests_running", math.inf)
+    reading.put("a\nb\x1b[2J", "ttft_ms", -3.0)
     ((name, model),) = reading.models.items()
     assert name == "a?b?[2J"
     assert all(math.isnan(value) for value in model.values.values())
