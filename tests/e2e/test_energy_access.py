@@ -124,6 +124,13 @@ def test_the_legend_stands_whole_at_every_width(open_page: Open, stack: Stack) -
             for part in (legend.get_by_role("button", name="Draw all"), page.locator("#panel-energy .more-lanes")):
                 expect(part).to_be_visible()
             assert page.evaluate("document.documentElement.scrollWidth") <= width
+        page.locator("#rate").select_option("2")
+        expect(legend.locator(".detail")).to_contain_text("detail T2")
+        for width in (800, 390):
+            page.set_viewport_size({"width": width, "height": 900})
+            said = legend.locator(".detail").bounding_box()
+            assert said
+            assert said["x"] + said["width"] <= width
         page.get_by_role("button", name="Draw all").click()
         expect(legend.locator(".detail")).to_be_hidden()
     page.locator("#rate").select_option("auto")
