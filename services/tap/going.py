@@ -34,6 +34,8 @@ class Going:
     """What the runtime gets."""
     sent: Sent | None = None
     """None: no connection was open; it goes once one is."""
+    held: int = 0
+    """Bytes of the body that count as held until the answer has come."""
     turn: int | None = 0
     """Of Rounds; None: it goes round."""
 

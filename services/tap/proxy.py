@@ -32,8 +32,9 @@ from services.tap.rounds import Rounds
 from services.tap.routes import RouteTable, Way
 from services.tap.upstreams import NoAnswer, OnSent, Upstreams
 
-# Bodies that are looked into at a time, in all: what comes beyond is passed on unread.
-_PEEK_BUDGET = 64 << 20
+# Bodies that are held at a time, in all: each until its answer has come, should it have to be sent again. What comes
+# beyond is passed on unread.
+_HELD_BUDGET = 128 << 20
 # One that stops for so long in its middle would hold what it has of them.
 _BODY_GOES_ON_S = 30.0
 
@@ -56,7 +57,7 @@ class Proxy:
         self._finder = finder
         self._new_meter = new_meter
         self._besides = besides
-        self._peeking = 0
+        self._held = 0
         self._rounds = Rounds()
 
     def ahead(self, message: RawRequestMessage, payload: StreamReader) -> Going | None:
@@ -97,6 +98,12 @@ class Proxy:
             except TimeoutError:
                 self.refused_total += 1
                 return answers.no_body(_BODY_GOES_ON_S)
+        try:
+            return await self._answer(request, going)
+        finally:
+            self._held -= going.held
+
+    async def _answer(self, request: web.BaseRequest, going: Going) -> web.StreamResponse:
         if going.way is None:
             going.way = await self._way(going.path, going.model)
             if going.way is None:
@@ -154,21 +161,23 @@ class Proxy:
         if not request.body_exists:
             return Going(message, path, wanted, None, 0, "")
         peeks = wanted is not None or request.content_type == "application/json"
-        if not peeks or (length or 0) > LONGEST_PEEK or self._peeking + (length or 0) > _PEEK_BUDGET:
+        if not peeks or (length or 0) > LONGEST_PEEK or self._held + (length or 0) > _HELD_BUDGET:
             return Going(message, path, wanted, request.content.iter_any(), length, "")
         parts: list[bytes] = []
-        held = 0
+        held = 0  # until it is the request's
         try:
             while part := await _next_part(request.content):
                 parts.append(part)
                 held += len(part)
-                self._peeking += len(part)
-                if held > LONGEST_PEEK or self._peeking > _PEEK_BUDGET:
+                self._held += len(part)
+                if held > LONGEST_PEEK or self._held > _HELD_BUDGET:
                     return Going(message, path, wanted, _rest(parts, request.content), length, "")
+            body = b"".join(parts)
+            going = Going(message, path, wanted, body, len(body), model_of(body), held=held)
+            held = 0
+            return going
         finally:
-            self._peeking -= held
-        body = b"".join(parts)
-        return Going(message, path, wanted, body, len(body), model_of(body))
+            self._held -= held
 
     async def _way(self, path: str, model: str) -> Way | None:
         way = self._table.choose(path, model)

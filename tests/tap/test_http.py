@@ -9,6 +9,7 @@ import pytest
 
 from services.tap import line, proxy
 from tests.tap.near_tap import BODY, PROMPT, Says, body, near_tap, says
+from tests.waiting import until
 
 JSON = b"Content-Type: application/json\r\n"
 EVENTS = b"Content-Type: text/event-stream\r\n"
@@ -161,3 +162,35 @@ async def test_what_is_compressed_passes_untouched_and_is_not_measured(coding: b
     assert said.endswith(coding + b"Content-Length: %d\r\nConnection: close\r\n\r\n" % len(TOKEN) + TOKEN)
     assert [record.output_tokens for record in near.records] == [tokens]
     assert near.figures.unmeasured == 1 - tokens
+
+
+async def test_bodies_are_held_within_a_budget_until_their_answers_have_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is beyond it is passed on unread, so that its model has no name here."""
+    size = 1 << 20
+    monkeypatch.setattr(proxy, "_HELD_BUDGET", 5 * size // 2)
+    answers, read = asyncio.Event(), asyncio.Semaphore(0)
+
+    async def holds(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: bytes) -> None:
+        await body(reader, head)
+        read.release()
+        await answers.wait()
+        writer.write(OK)
+
+    whole = b'{"model":"m","x":"%b"}' % (b"a" * size)
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+    async with near_tap(holds) as near:
+        asking = []
+        for _ in range(4):
+            asking.append(asyncio.create_task(near.ask(head % len(whole), whole)))
+            await asyncio.wait_for(read.acquire(), 20)
+        asking.pop(0).cancel()  # one leaves, and its room with it
+        await until(lambda: bool(near.records))
+        asking.append(asyncio.create_task(near.ask(head % len(whole), whole)))
+        await asyncio.wait_for(read.acquire(), 20)
+        answers.set()
+        await asyncio.gather(*asking)
+        assert [record.model for record in sorted(near.records, key=lambda one: one.id)] == (
+            ["m", "m", "unnamed", "unnamed", "m"]
+        )
+        assert (await near.ask(head % len(whole), whole)).endswith(b"{}")
+        assert near.records[-1].model == "m"
