@@ -122,7 +122,7 @@ class Door:
             raise Slow(f"{path} did not answer within {deadline_s:g} s") from None
         except ConnectionRefusedError:
             raise Closed(f"port {self.port} is closed") from None
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: a chunk of less than nothing
             raise Faulty(f"{path}: {type(error).__name__}") from None
         finally:
             connection.close()

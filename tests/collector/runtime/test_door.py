@@ -57,14 +57,20 @@ def test_peer_that_drips_cannot_stretch_the_deadline() -> None:
         thread.join()
 
 
-def test_what_is_no_http_is_a_fault() -> None:
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "said", [b"SSH-2.0-OpenSSH_9\r\n", CHUNKED + b"-5\r\n{}", CHUNKED + b"zz\r\n{}", b"\0" * 99, b""]
+)
+def test_what_is_no_http_is_a_fault(said: bytes) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def speak() -> None:
             peer, _ = server.accept()
             with peer:
                 peer.recv(4096)
-                peer.sendall(b"SSH-2.0-OpenSSH_9\r\n")
+                peer.sendall(said)
 
         thread = threading.Thread(target=speak)
         thread.start()
