@@ -97,6 +97,12 @@ test('a line of the same seconds is broken where nothing was measured', () => {
     assert.equal(parts[1][0], '600.0,1.0');
 });
 
+test('what is measured less often than it is asked for is a line all the same, and its gap a gap', () => {
+    const each = (/** @type {number} */ at) => (at % 5 || (at > 20 && at < 60) ? NaN : 50);
+    const times = Array.from({length: 100}, (_, at) => at * 1e5), parts = runs(times, times.map((_, at) => each(at)), 0, 1e7, 1e5);
+    assert.deepEqual(parts.map((part) => part.length), [5, 8]);
+});
+
 test('targets judge what was measured, and nothing else', () => {
     const terms = termsOf({target_ttft_ms: 500, target_tpot_ms: 40});
     assert.deepEqual(overTarget(record(), terms), {ttft: true, tpot: false});
