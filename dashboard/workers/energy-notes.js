@@ -10,6 +10,9 @@ import {SPAN_US, ends, gapsOf, xOf} from './energy-shapes.js';
 /** A text in the canvas changes four times a second. */
 export const TEXT_EACH_US = 250_000;
 
+/** The words "6 bits", with air. */
+const BITS_PX = 38;
+
 /** Brackets under gaps, "end", and what the dots would say. @param {Painter} painter @param {Lane} lane @param {number} now_us @param {Box} box */
 export function drawWords(painter, lane, now_us, box) {
     const {pen, ink} = painter, x = xOf(box, now_us);
@@ -33,6 +36,11 @@ export function drawWords(painter, lane, now_us, box) {
     if (first >= lane.end) return;
     const measured = lane.bits.subarray(first, lane.end).some((bits) => bits === bits);
     pen.textAlign = 'left';
+    if (measured) {
+        // Dots of a model that wanders stand as high as the word for it: there it has a ground of its own.
+        pen.fillStyle = ink.bg;
+        pen.fillRect(box.left + 3, box.top - 2, BITS_PX, 13);
+    }
     pen.fillStyle = ink.text3;
     pen.fillText(measured ? '6 bits' : 'entropy not measured', box.left + 6, measured ? box.top + 8 : box.middle - 16);
 }
