@@ -32,7 +32,8 @@ function connection({bridge, state}) {
         const {link, figures} = bridge;
         const open = link.state === 'open';
         dot.className = `dot ${open ? 'ok' : 'hollow'}`;
-        document.body.classList.toggle('lost', link.state === 'waiting' || link.state === 'refused');
+        // While it is tried again it is lost all the same.
+        document.body.classList.toggle('lost', link.state === 'waiting' || link.state === 'refused' || (link.state === 'connecting' && link.last_seen_us > 0));
         if (open) {
             const how = link.transport === 'sse' ? 'connected by server-sent events' : 'connected';
             text(said, figures.behind_ms === figures.behind_ms ? `${how}, ${millis(Math.max(0, figures.behind_ms))} behind` : how);

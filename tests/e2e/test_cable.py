@@ -12,6 +12,13 @@ from tests.e2e.test_faults import AWAY
 from tests.e2e.test_person import live
 from tests.stack import Stack, wait_until
 
+# How often the page took the line for found.
+FOUND_AGAIN = """() => {
+    globalThis.foundAgain = 0;
+    new MutationObserver(() => { if (!document.body.classList.contains('lost')) foundAgain++; })
+        .observe(document.body, {attributeFilter: ['class']});
+}"""
+
 
 @pytest.mark.long
 def test_what_the_page_did_not_see_is_hatched_until_it_is_told(
@@ -36,7 +43,9 @@ def test_what_the_page_did_not_see_is_hatched_until_it_is_told(
         cable.cut()
         expect(page.locator("#connection-text")).to_contain_text("last seen")
         assert page.evaluate("document.body.classList.contains('lost')")
+        page.evaluate(FOUND_AGAIN)
         wait_until(lambda: newest_us() > began_us + 5_000_000, 30, "five seconds that the page does not see")
+        assert page.evaluate("foundAgain") == 0, "while it is tried again it is lost all the same"
         cable.mend()
         expect(page.locator("#connection-text")).to_contain_text("connected")
         # 3 px a second, and a hatch is of 1 px lines some px apart.
