@@ -53,6 +53,16 @@ export function scaleOf(record) {
     return {most_ms, full_ms: most_ms * (innerWidth < NARROW_PX ? 1.7 : 1.25)};
 }
 
+/** A dotted line through all rows, and what it is. @param {RequestRecord} record @param {number} full_ms */
+function firstToken({ttft_ms}, full_ms) {
+    const at_ms = Number(ttft_ms ?? NaN);
+    if (!(at_ms > 0)) return [];
+    const line = el('span', {class: 'first-token', 'aria-hidden': 'true'}), words = el('span', {class: 'fall-note'}, `first token ${inSeconds(at_ms)}`);
+    line.style.setProperty('--at', String(at_ms / full_ms));
+    words.style.left = `calc(${(100 * at_ms) / full_ms}% + 8px)`;
+    return [line, el('div', {class: 'fall-row'}, el('span', {class: 'fall-name'}), el('span', {class: 'fall-track'}, words))];
+}
+
 /** @param {RequestRecord} record */
 export function waterfall(record) {
     const phases = phasesOf(record), {most_ms, full_ms} = scaleOf(record);
@@ -74,5 +84,5 @@ export function waterfall(record) {
         return tick;
     }));
     return el('div', {class: 'waterfall', role: 'img', 'aria-label': names.map((name) => `${WORDS[name]} ${phases.filter((one) => one.name === name).map((one) => inSeconds(one.to_ms - one.from_ms)).join(', ')}`).join('; ')},
-        ...rows, el('div', {class: 'fall-row'}, el('span', {class: 'fall-name'}), axis));
+        ...rows, ...firstToken(record, full_ms), el('div', {class: 'fall-row'}, el('span', {class: 'fall-name'}), axis));
 }

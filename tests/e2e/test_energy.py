@@ -105,6 +105,17 @@ def test_a_request_is_listed_explained_and_shaded(open_page: Open, stack: Stack)
     expect(page.locator("#panel-requests .waterfall")).to_contain_text("answer")
     expect(page.locator("#panel-requests .then polyline").first).to_be_attached()
     expect(page.locator("#panel-requests .shaded")).to_be_visible()
+    expect(page.locator("#panel-requests .waterfall")).to_contain_text(re.compile("first token [0-9.]+"))
+    first, answer, seconds = (
+        page.locator(f"#panel-requests .waterfall {name}").last.bounding_box()
+        for name in (".first-token", ".phase.answer", ".then-row")
+    )
+    assert first is not None
+    assert answer is not None
+    assert seconds is not None
+    assert abs(first["x"] - answer["x"]) < 1.5, "the line stands where the answer begins"
+    assert first["y"] <= answer["y"]
+    assert first["y"] + first["height"] >= seconds["y"] + seconds["height"], "and runs down through the same seconds"
 
 
 def comes_to_rest(page: Page) -> None:
