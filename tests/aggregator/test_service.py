@@ -46,12 +46,10 @@ async def published(room: Room, metric: str) -> list[float]:
     return values
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("aggregator", "flush_s"),
-    [
-        ("tests.aggregator.quick_aggregator", quick_aggregator.FLUSH_S),
-        pytest.param("services.aggregator", FLUSH_S, marks=pytest.mark.long),
-    ],
+    [("tests.aggregator.quick_aggregator", quick_aggregator.FLUSH_S), ("services.aggregator", FLUSH_S)],
 )
 async def test_kill_9_of_both_sides_loses_and_doubles_nothing(
     aggregator: str, flush_s: float, monkeypatch: pytest.MonkeyPatch

@@ -122,6 +122,7 @@ def _round(ticks: int) -> tuple[float, float]:
     return _p99_ms([tick.late_s for tick in taken]), _p99_ms(late)
 
 
+@pytest.mark.long
 def test_jitter_at_60_hz_is_that_of_a_bare_loop(capsys: pytest.CaptureFixture[str]) -> None:
     """CONTRACTS §12: p99 ≤ 1 ms, or ≤ bare × 1.25 + 0.5 ms; medians of five rounds, of more where noise is wide."""
     rounds: list[tuple[float, float]] = []
