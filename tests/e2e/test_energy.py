@@ -165,8 +165,8 @@ _UNTIL_BARS = """async ([wanted, change]) => {
 
 
 def bars(page: Page) -> bool:
-    """The grounds of two bars a lane; of the axis there are only thin lines."""
-    return of_token(page, "#panel-energy canvas", "--energy-grid") > 3000
+    """The grounds of two bars a lane, of which a full E covers one and 20 tok/s half the other; an axis is thin lines."""
+    return of_token(page, "#panel-energy canvas", "--energy-grid") > 2000
 
 
 def full_detail(page: Page) -> Page:
