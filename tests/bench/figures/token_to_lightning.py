@@ -24,6 +24,8 @@ TOKENS = 200
 _WARM_TOKENS = 12
 _MODEL = "tiny-test-model"
 _LEAST_SEEN = 0.5
+# Models of a figure before may be going quiet, and lanes move up meanwhile.
+_MOST_LOOKS = 3
 # A spark a message, at the right edge of a canvas as wide as the band's, moving left as its lane does.
 _BARE = """<!doctype html><body><canvas id=band style="width:895px;height:198px"></canvas><script type=module>
 const work = () => {
@@ -85,10 +87,15 @@ def measure(bench: Bench) -> float:
     with dashboard(stack_of(bench), browser_of(bench)) as page:
         page.select_option("#rate", "0")  # full detail, however busy the machine is
         _in_thread(page, lambda: stream(ways.tap, _WARM_TOKENS, GAP_MS))
-        middle_px, offset_ms = _lane_middle_px(page), clock_offset_ms(page)
-        watch(page, "#panel-energy canvas", middle_px)
-        made_ms = _in_thread(page, lambda: stream(ways.tap, tokens, GAP_MS))
-        seen, px_a_ms = watched(page)
+        for _ in range(_MOST_LOOKS):
+            middle_px, offset_ms = _lane_middle_px(page), clock_offset_ms(page)
+            watch(page, "#panel-energy canvas", middle_px)
+            made_ms = _in_thread(page, lambda: stream(ways.tap, tokens, GAP_MS))
+            seen, px_a_ms = watched(page)
+            if _lane_middle_px(page) == middle_px:
+                break
+        else:
+            raise Unmeasurable("the lane did not stay at its place: other models come and go")
     ours = [Seen(time_ms - offset_ms, away_px) for time_ms, away_px in seen]
     return _told(bench, "page", lags_ms(made_ms, ours, px_a_ms), len(made_ms))
 
