@@ -165,7 +165,7 @@ _UNTIL_BARS = """async ([wanted, change]) => {
 
 
 def bars(page: Page) -> bool:
-    """The grounds of two bars a lane, of which a full E covers one and 20 tok/s half the other; an axis is thin lines."""
+    """Grounds of two bars a lane: a full E covers one, 20 tok/s half the other. An axis is thin lines."""
     return of_token(page, "#panel-energy canvas", "--energy-grid") > 2000
 
 
