@@ -34,7 +34,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, SupportsIndex
 from urllib.parse import urlsplit
 
 __all__ = ["Generation", "Probe"]
@@ -148,7 +148,7 @@ class Generation:
         self._losses = losses
         self._ended = False
 
-    def token(self, topk: Sequence[float] | None = None, count: int = 1, thinking: bool = False) -> None:
+    def token(self, topk: Sequence[float] | None = None, count: SupportsIndex = 1, thinking: bool = False) -> None:
         """`count` tokens came now; `topk` are the likeliest candidates' probabilities, or their natural logarithms."""
         if len(self._queue) >= _QUEUE_LIMIT:
             self._meter.whole = False

@@ -83,6 +83,7 @@ export function waterfall(record) {
         tick.style.left = `${(100 * at) / full_ms}%`;
         return tick;
     }));
-    return el('div', {class: 'waterfall', role: 'img', 'aria-label': names.map((name) => `${WORDS[name]} ${phases.filter((one) => one.name === name).map((one) => inSeconds(one.to_ms - one.from_ms)).join(', ')}`).join('; ')},
+    const first = Number(record.ttft_ms ?? NaN) > 0 ? `; first token after ${inSeconds(Number(record.ttft_ms))}` : '';
+    return el('div', {class: 'waterfall', role: 'img', 'aria-label': names.map((name) => `${WORDS[name]} ${phases.filter((one) => one.name === name).map((one) => inSeconds(one.to_ms - one.from_ms)).join(', ')}`).join('; ') + first},
         ...rows, ...firstToken(record, full_ms), el('div', {class: 'fall-row'}, el('span', {class: 'fall-name'}), axis));
 }

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Raw
 
+from bus.unreadable import UNREADABLE
 from services.tap.plain import Form, Shape
 
 MOST_CANDIDATES = 20
@@ -82,7 +83,7 @@ class Asking:
         try:
             body.decode()  # msgspec skips texts without looking into them
             members = _members.decode(body)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        except UNREADABLE:
             return None
         if not _streams(form, members):
             return None

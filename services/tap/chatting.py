@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from bus import runtime_names
+from bus.unreadable import UNREADABLE
 from services.tap import lm_studio
 from services.tap.routes import Upstream
 from services.tap.whole_answer import read_whole
@@ -49,7 +50,7 @@ async def _of_ollama(session: aiohttp.ClientSession, upstream: Upstream, models:
             body = await read_whole(session, "POST", url, {"model": model}, longest=_LONGEST, timeout_s=_TIMEOUT_S)
         try:
             told = _shown.decode(body or b"").capabilities
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             return model, None
         return model, None if told is None else "completion" in told
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
+from itertools import compress
 
 from wfmonitor.v1.compare_service_pb2 import CompareCell, ComparePlan, CompareRun
 
@@ -63,11 +64,8 @@ class Comparing:
         self._refuse_beside(plan)
         upstreams = [self._upstream(model) for model in plan.models]
         key = asked.api_key
-        if refusing := [
-            model
-            for model, upstream in zip(plan.models, upstreams, strict=True)
-            if await self._sources.refuses(upstream, key)
-        ]:
+        refused = await asyncio.gather(*(self._sources.refuses(upstream, key) for upstream in upstreams))
+        if refusing := list(compress(plan.models, refused)):
             raise NotNow(
                 f"the runtime of {', '.join(refusing)} wants {'another' if key else 'an'} API key, and would refuse "
                 "each request; name the variable that holds it: wfmon compare … --key-env NAME"

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from bus import runtime_names
 from bus.model_names import same_model
+from bus.unreadable import UNREADABLE
 from services.tap import lm_studio
 from services.tap.routes import Upstream
 from services.tap.whole_answer import read_whole
@@ -118,5 +119,5 @@ async def _ask(
     body = await read_whole(session, "GET", url, longest=_LONGEST, timeout_s=_TIMEOUT_S, headers=bearer(key))
     try:
         return decoder.decode(body or b"")
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return None

@@ -15,6 +15,7 @@ from hashlib import blake2b
 import msgspec
 from msgspec import Raw, Struct
 
+from bus.unreadable import UNREADABLE
 from services.tap.dialects.dialect import ABSENT, present
 
 MOST_CANDIDATES = 10
@@ -61,7 +62,7 @@ class Answer:
             return
         try:
             tops = tops_of(event)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        except UNREADABLE:
             self.end()  # how many positions it had is not known: what follows could not be aligned
             return
         if not self._of.hold(len(tops)):
@@ -131,7 +132,7 @@ def prompt_of(body: bytes, key: bytes) -> bytes | None:
     """Return the keyed hash of what a request asks, whichever model it asks; None where it asks nothing readable."""
     try:
         asked = _prompt.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return None
     parts = [bytes(getattr(asked, name)) for name in ("messages", "prompt", "input", "system", "instructions")]
     if not any(present(Raw(part)) for part in parts[:3]):

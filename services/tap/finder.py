@@ -21,7 +21,9 @@ import msgspec
 from msgspec import Struct
 
 from bus.clock import monotonic_s
+from bus.retries import Retries
 from bus.runtime_names import LITELLM, LLAMA_CPP, LLAMA_CPP_PYTHON, LM_STUDIO, OLLAMA, SGLANG, VLLM
+from bus.unreadable import UNREADABLE
 from services.tap.routes import Found, RouteTable, Upstream
 from services.tap.whole_answer import whole_of
 
@@ -29,8 +31,6 @@ from services.tap.whole_answer import whole_of
 USUAL_PORTS = (11434, 8080, 8000, 30000, 1234, 9931, 3000, 4000)
 _LOOK_EVERY_S = 10.0
 _TIMEOUT_S = 2.0
-_FIRST_RETRY_S = 30.0
-_LONGEST_RETRY_S = 600.0
 _LONGEST_LIST = 1 << 20
 _MOST_MODELS = 2000
 
@@ -78,8 +78,7 @@ class Finder:
         self._own_ports = frozenset(own_ports)
         self._usual = ports
         self._heard: dict[str, tuple[int, ...]] = {}
-        self._retry: dict[int, tuple[float, float]] = {}
-        """Port → when it may be asked again, and the pause after that."""
+        self._retries = Retries()
         self._looking: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
 
@@ -111,14 +110,14 @@ class Finder:
         told = tuple(ports)
         if told != self._heard.get(by, ()):
             for port in set(told) - set(self._heard.get(by, ())):
-                self._retry.pop(port, None)
+                self._retries.forget(port)
             self._heard[by] = told
             self.changed()
 
     async def look(self, *, all_anew: bool = False) -> None:
         """Ask all ports now, `all_anew` those too that wait for their turn; several callers share one look."""
         if all_anew:
-            self._retry.clear()
+            self._retries.clear()
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look(), name="look for runtimes")
         await asyncio.shield(self._looking)
@@ -149,16 +148,15 @@ class Finder:
         known = self._table.found.get(port)
         # Most usual ports are closed: a plain connect says so at a tenth of what the HTTP client takes to find out.
         if known is None and not await self._listens(port):
-            self._retry.pop(port, None)
+            self._retries.forget(port)
             return None
-        if monotonic_s() >= self._retry.get(port, (0.0, 0.0))[0]:
+        if self._retries.due(port, monotonic_s()):
             found, answered = await self._read_any(port)
             if found is not None:
-                self._retry.pop(port, None)
+                self._retries.forget(port)
                 return found
             if answered:
-                pause_s = self._retry.get(port, (0.0, _FIRST_RETRY_S))[1]
-                self._retry[port] = monotonic_s() + pause_s, min(2.0 * pause_s, _LONGEST_RETRY_S)
+                self._retries.failed(port, monotonic_s())
         return known if await self._listens(port) else None
 
     async def _read_any(self, port: int) -> tuple[Found | None, bool]:
@@ -168,7 +166,7 @@ class Finder:
             try:
                 if (found := await self._read(port, path)) is not None:
                     return found, True
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            except UNREADABLE:
                 pass
             except (aiohttp.ClientError, OSError, TimeoutError):
                 answered = False
@@ -179,7 +177,7 @@ class Finder:
         timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
         async with self._session.get(url, timeout=timeout, allow_redirects=False) as answer:
             if answer.status == 503:  # llama-server while it loads its model
-                raise TimeoutError
+                answer.raise_for_status()
             if answer.status != 200 or "json" not in answer.headers.get("Content-Type", ""):
                 return None
             body = await whole_of(answer, _LONGEST_LIST)

@@ -27,10 +27,11 @@ SendAhead = Callable[[RawRequestMessage, StreamReader], Going | None]
 class Line(web.RequestHandler):
     """`take` gives the handler of a request what was sent ahead of it."""
 
-    __slots__ = ("_ahead", "_drop", "_send_ahead", "_shown_out")
+    __slots__ = ("_ahead", "_drop", "_lines", "_send_ahead", "_shown_out")
 
     def __init__(self, manager: Lines, send_ahead: SendAhead, drop: Callable[[Going], None], **settings: Any) -> None:
         super().__init__(manager, **settings)
+        self._lines = manager
         self._send_ahead = send_ahead
         self._drop = drop
         self._ahead: Going | None = None
@@ -43,6 +44,7 @@ class Line(web.RequestHandler):
 
     def _show_out(self) -> None:
         if not self._request_count and self.transport is not None:
+            self._lines.silent_total += 1
             self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
@@ -99,6 +101,8 @@ class Lines(web.Server):
     def __init__(self, handler: Any, send_ahead: SendAhead, drop: Callable[[Going], None], **settings: Any) -> None:
         """`send_ahead(message, payload)`: None, where it is for the handler; `drop(going)`: the handler never came."""
         super().__init__(handler, handler_cancellation=True)
+        self.silent_total = 0
+        """Connections that were closed since nothing was asked over them."""
         self._send_ahead = send_ahead
         self._drop = drop
         self._settings = settings

@@ -53,6 +53,11 @@ class Door:
         )
         self._listening: asyncio.Server | None = None
 
+    @property
+    def silent_total(self) -> int:
+        """Connections that were closed since nothing was asked over them."""
+        return self._server.silent_total
+
     async def serve(self, port: int) -> None:
         """Listen. Raises HomeError where another program holds the port."""
         raise_descriptor_limit()

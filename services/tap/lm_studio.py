@@ -8,6 +8,7 @@ import aiohttp
 import msgspec
 from msgspec import Struct
 
+from bus.unreadable import UNREADABLE
 from services.tap.routes import Upstream
 from services.tap.whole_answer import read_whole
 
@@ -35,7 +36,7 @@ async def listed(session: aiohttp.ClientSession, upstream: Upstream) -> list[Mod
     body = await read_whole(session, "GET", url, longest=_LONGEST, timeout_s=3.0)
     try:
         return _decoder.decode(body or b"{}").data or []
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return []
 
 

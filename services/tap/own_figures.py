@@ -44,5 +44,6 @@ async def count(
             refused_beside_total=besides.refused_total,
             left_in_total=besides.left_in_total,
             malformed_total=door.malformed.total,
+            silent_total=door.silent_total,
         )
         await asyncio.sleep(until_beat_s())

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Raw, Struct
 
+from bus.unreadable import UNREADABLE
 from services.tap.dialects.dialect import ABSENT, present
 from services.tap.framing import Framing
 
@@ -155,7 +156,7 @@ class Learner:
                 continue
             try:
                 self._shape.take(read_chunk(self._form, message.data))
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            except UNREADABLE:
                 self._fit = False
 
     def shape(self) -> Shape | None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-import msgspec
-
+from bus.unreadable import UNREADABLE
 from services.tap.dialects import Dialect
 from services.tap.facts import Facts, TokenGroup
 from services.tap.framing import Framing, Message
@@ -55,7 +54,7 @@ class Reading:
         for message in messages:
             try:
                 groups += self._dialect.read(message, time_s)
-            except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            except UNREADABLE:
                 groups += self._read_again(message, time_s)
             for listener in self.listeners:
                 listener(message.data)
@@ -68,7 +67,7 @@ class Reading:
         try:
             if found:
                 return self._dialect.read(message._replace(data=plain), time_s)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        except UNREADABLE:
             pass
         self.malformed += 1
         return ()

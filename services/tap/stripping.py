@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 
-import msgspec
 from msgspec import Raw
 
+from bus.unreadable import UNREADABLE
 from services.tap.asking import Extra
 from services.tap.dialects.dialect import present
 from services.tap.lines import LONGEST_LINE
@@ -93,7 +93,7 @@ class Stripper:
             return self._release() + event
         try:
             chunk = read_chunk(self._form, text)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             self.left_in += 1
             return self._release() + event
         if self._drops(chunk):

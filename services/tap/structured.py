@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
+from bus.unreadable import UNREADABLE
 from services.tap.said import Pieces, pieces_of
 
 # Longer requests are passed on unlooked at: a millisecond of reading is the most a form is worth.
@@ -80,7 +81,7 @@ def form_of(body: bytes) -> Form | None:
         return None
     try:
         return _form(msgspec.json.decode(body, type=_Asked))
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+    except UNREADABLE:
         return None
 
 
@@ -165,7 +166,7 @@ class Judge:
             return
         try:
             self._keep(pieces_of(event))
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        except UNREADABLE:
             self._give_up()
 
     def _keep(self, pieces: Pieces) -> None:
@@ -215,7 +216,7 @@ def _right_call(tools: Mapping[str, Keys], name: str, arguments: str) -> bool:
 def _right_json(text: str, type_: str, required: Keys) -> bool:
     try:
         value: Any = msgspec.json.decode(text.encode("utf-8", "surrogatepass"))
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+    except UNREADABLE:
         return False
     if required or type_ == "object":
         return isinstance(value, dict) and all(key in value for key in required)

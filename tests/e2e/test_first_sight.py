@@ -30,7 +30,7 @@ def test_without_a_model_the_band_has_its_axis_and_says_how_one_comes(open_page:
     page = live(open_page(address=entry(own_stack)))
     band, numbers = page.locator("#panel-energy"), page.locator("#panel-numbers")
     if numbers.is_visible():
-        pytest.skip("a runtime that runs on this machine was found before it could be told not to look")
+        pytest.skip("hardware absent: a machine on which no model runtime runs")
     expect(band.locator(".no-model")).to_have_text(SENTENCE)
     expect(numbers).to_be_hidden()
     wait_until(lambda: of_token(page, "#panel-energy canvas", "--energy-grid") > 100, 30, "the axis")

@@ -176,7 +176,7 @@ def test_a_figure_that_is_none_costs_nobody_elses(door: EarDoor, probe: Probe, o
     other = probe.generation("other")
     with probe.generation("odd") as answer:
         answer.token(**odd)
-        other.token(count=np.int64(3))  # type: ignore[arg-type]
+        other.token(count=np.int64(3))
         other.finish("error", "E" * 500)
     door.wait_for(lambda: len(door.records) == 2, "both records")
     assert {record.model: record.output_tokens for record in door.records} == {"other": 3, "odd": 1}

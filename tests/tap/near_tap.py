@@ -61,6 +61,7 @@ class NearTap:
     records: list[RequestRecord] = field(default_factory=list)
     failures: list[Exception] = field(default_factory=list)
     figures: Figures = field(default_factory=Figures)
+    door: Door = field(init=False)
 
     async def ask(self, *parts: bytes, within_s: float = 20.0) -> bytes:
         """What comes for these bytes until the tap ends the connection."""
@@ -111,6 +112,7 @@ async def near_tap(answer: Says) -> AsyncIterator[NearTap]:
 
     door = Door(Proxy(upstreams, table, cast(Finder, _Looks()), meter, Besides(Wants)))
     await door.serve(0)
+    near.door = door
     assert door._listening is not None
     near.port = door._listening.sockets[0].getsockname()[1]
     try:

@@ -130,6 +130,7 @@ async def test_who_connects_and_asks_nothing_is_shown_out(monkeypatch: pytest.Mo
     monkeypatch.setattr(line, "_FIRST_REQUEST_WITHIN_S", 0.2)
     async with near_tap(says(OK)) as near:
         assert await near.ask(begun, within_s=5.0) == b""
+        assert near.door.silent_total == 1
 
 
 async def test_who_has_asked_may_take_its_time(monkeypatch: pytest.MonkeyPatch) -> None:

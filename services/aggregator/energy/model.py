@@ -200,6 +200,7 @@ class Model:
         now_s = self._at(now_s)
         state = session.state(now_s)
         streaming = state not in _SILENT
+        standing = self._standing if streaming else {}
         absent = math.nan
         return [
             session.energy.tps(now_s) if streaming else absent,
@@ -212,9 +213,7 @@ class Model:
             float(session.counts.stalls),
             float(session.counts.bursts),
             float(session.running(now_s)),
-            *chain.from_iterable(
-                self._standing.get(other, _NOT_JUDGED) if streaming else _NOT_JUDGED for other in self._others
-            ),
+            *chain.from_iterable(standing.get(other, _NOT_JUDGED) for other in self._others),
         ]
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from bus.unreadable import UNREADABLE
 from services.collector.runtime.door import Answer, Door
 
 
@@ -54,6 +55,6 @@ def ask_first(door: Door) -> First:
     answer = door.get("/v1/models")
     try:
         listed = msgspec.json.decode(answer.body, type=_List).data if answer.good else []
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         listed = []
     return First(answer, frozenset(one.owned_by for one in listed), tuple(one.id for one in listed))

@@ -16,6 +16,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
+from bus.unreadable import UNREADABLE
+
 CAP_BYTES = 4 * 1024 * 1024
 DEADLINE_S = 2.0
 _KNOCK_S = 0.05
@@ -94,11 +96,7 @@ class Door:
             raise Refused(path, answer.status)
         try:
             return msgspec.json.decode(answer.body, type=kind)
-        except (
-            msgspec.MsgspecError,
-            UnicodeDecodeError,
-            RecursionError,
-        ):  # its text may hold content: it is not passed on
+        except UNREADABLE:  # its text may hold content: it is not passed on
             raise Faulty(f"{path} answers in another shape than is known") from None
 
     def get(self, path: str, deadline_s: float = 0.0) -> Answer:

@@ -12,14 +12,13 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
+from bus.retries import Retries
 from services.collector.runtime.asked import Asked
 from services.collector.runtime.candidates import Candidate, First, ask_first
 from services.collector.runtime.door import Closed, Door, Faulty, Knock, Slow, knock
 from services.collector.runtime.watch import Runtime, Watch
 
 LOOK_EVERY_S = 10.0
-_FIRST_RETRY_S = 30.0
-_LONGEST_RETRY_S = 600.0
 
 
 class Kind(Protocol):
@@ -52,8 +51,7 @@ class Finder:
         self.watches: tuple[Watch, ...] = ()
         self.fault = ""
         """Why the last look failed."""
-        self._retry: dict[int, tuple[float, float]] = {}
-        """Port → when it may be asked again, and the pause after that."""
+        self._retries = Retries()
         self._since_s = math.inf
         """When the looking began."""
         self._closed: set[int] = set()
@@ -88,21 +86,20 @@ class Finder:
         found = {candidate.port: candidate for candidate in self._candidates(now_s)}
         usual = {port for _, ports in self._kinds for port in ports}
         for port in sorted((usual | set(self._ports()) | found.keys()) - watched):
-            if now_s < self._retry.get(port, (0.0, 0.0))[0] or self._stop.is_set():
+            if not self._retries.due(port, now_s) or self._stop.is_set():
                 continue
             candidate = found.get(port) or Candidate(port)
             said = knock(candidate.port, candidate.host)
             if said is not Knock.OPEN:
-                self._retry.pop(port, None)
+                self._retries.forget(port)
                 if said is Knock.CLOSED:
                     self._closed.add(port)
                 continue
             kind = identify(candidate, self._kinds)
             if kind is None:
-                pause_s = self._retry.get(port, (0.0, _FIRST_RETRY_S))[1]
-                self._retry[port] = now_s + pause_s, min(2.0 * pause_s, _LONGEST_RETRY_S)
+                self._retries.failed(port, now_s)
                 continue
-            self._retry.pop(port, None)
+            self._retries.forget(port)
             watch = self._watch(candidate, kind)
             self._closed.discard(port)
             self.watches = (*self.watches, watch)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.metrics.v1 import metrics_pb2 as pb
 
 from bus.catalogue import Metric, catalogue
 from bus.resolution import digits_of, told
@@ -88,7 +89,9 @@ class Receiver:
     def take(self, request: ExportMetricsServiceRequest, now_us: int) -> Taken:
         """Rows in the order of time, and what was not taken. Raises Refused 413 for too many points at once."""
         if (points := _count(request)) is None:
-            raise Refused(413, f"body: it has more than {MAX_POINTS} points. Export fewer at once.")
+            raise Refused(
+                413, f"body: it has more than {MAX_POINTS} points, or too much around them. Export fewer at once."
+            )
         rejected = Rejected()
         sums: _Sums = {}
         for point in points_of(request):
@@ -267,18 +270,18 @@ def _sum(amount: float | Distribution, *, counts: bool) -> float:
 
 def _count(request: ExportMetricsServiceRequest) -> int | None:
     """Data points of a request, without looking into them; None: too many, or too many things that hold none."""
-    points = held = 0
-    for resource in request.resource_metrics:
-        held += 1 + len(resource.scope_metrics)
-        for scope in resource.scope_metrics:
-            held += len(scope.metrics)
-            for metric in scope.metrics:
-                kind = metric.WhichOneof("data")
-                points += len(getattr(metric, kind).data_points) if kind else 0
-                if points > MAX_POINTS:
-                    return None
-            if held > _MOST_HELD:
-                return None
-        if held > _MOST_HELD:
+    points = 0
+    for held, thing in enumerate(_things(request)):
+        if held >= _MOST_HELD or points > MAX_POINTS:
             return None
-    return points
+        if isinstance(thing, pb.Metric) and (kind := thing.WhichOneof("data")):
+            points += len(getattr(thing, kind).data_points)
+    return points if points <= MAX_POINTS else None
+
+
+def _things(request: ExportMetricsServiceRequest) -> Iterator[pb.ResourceMetrics | pb.ScopeMetrics | pb.Metric]:
+    for resource in request.resource_metrics:
+        yield resource
+        for scope in resource.scope_metrics:
+            yield scope
+            yield from scope.metrics

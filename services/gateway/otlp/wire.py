@@ -78,7 +78,7 @@ def _gunzip(body: bytes) -> bytes:
 def parse(body: bytes, kind: str) -> ExportMetricsServiceRequest:
     """The request; fields that are not known here are passed over. Raises Refused 400, 413."""
     if kind == JSON and (body.count(b"{") + body.count(b"[") > MAX_OBJECTS or body.count(b",") > MAX_VALUES):
-        raise Refused(413, f"body: it holds more than {MAX_OBJECTS} objects. Export fewer points at once.")
+        raise Refused(413, f"body: it holds more than {MAX_OBJECTS} objects or {MAX_VALUES} values. Export fewer.")
     try:
         if kind == PROTOBUF:
             return ExportMetricsServiceRequest.FromString(body)
