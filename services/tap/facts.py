@@ -68,6 +68,11 @@ class Facts:
         """Forget a total of output tokens: more came after it, so that it was none."""
         self.output_tokens, self.token_source = None, ""
 
+    def pace(self, tokens_per_second: Number) -> None:
+        """Note a runtime's own speed, where that is all it tells of its times: what a step took."""
+        if speed := positive(tokens_per_second):
+            self.decode_ms, self.decode_steps = positive(1e3 / speed), 1
+
     @property
     def counted_by_usage(self) -> bool:
         """Whether the runtime's usage gave the output count."""

@@ -81,6 +81,4 @@ class LmStudio:
         facts.prefill_ms = positive(stats.time_to_first_token_seconds, _S_MS)
         if stats.model_load_time_seconds is not None:
             facts.load_ms = positive(stats.model_load_time_seconds, _S_MS)
-        pace = positive(stats.tokens_per_second)
-        if pace:
-            facts.decode_ms, facts.decode_steps = _S_MS / pace, 1
+        facts.pace(stats.tokens_per_second)

@@ -144,9 +144,7 @@ class OpenAi:
         except msgspec.DecodeError:  # another's, who means something else by it
             return
         self.facts.prefill_ms = positive(stats.time_to_first_token, _S_MS)
-        pace = positive(stats.tokens_per_second)
-        if pace:
-            self.facts.decode_ms, self.facts.decode_steps = positive(_S_MS / pace), 1
+        self.facts.pace(stats.tokens_per_second)
 
 
 def _kind(choice: _Choice) -> Kind | None:
