@@ -81,7 +81,8 @@ export default {
             const bars = record ? waterfall(record) : null;
             fall.replaceChildren(...(bars ? [bars] : []));
             const answer = (/** @type {number} */ cpu) => {
-                if (!record || record !== requests.selected) return;
+                // By its id: the list is asked for again meanwhile, and its records are others then.
+                if (!record || record.id !== requests.chosen) return;
                 const usual = requests.of(record.model), beside = besideOf(record, requests.all, requests.running, bridge.now_us());
                 const company = heldUp(record, events.all, usual) ? companyWords(cpu, beside) : '';
                 why.replaceChildren(el('strong', {}, 'Why was it slow? '), [whyOf(record, events.all, usual), company, costWords(record, requests.terms)].filter(Boolean).join(' '));

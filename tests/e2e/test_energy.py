@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.e2e.conftest import Open, api, entry
 from tests.e2e.pixels import of_token
@@ -116,6 +116,25 @@ def test_a_request_is_listed_explained_and_shaded(open_page: Open, stack: Stack)
     assert abs(first["x"] - answer["x"]) < 1.5, "the line stands where the answer begins"
     assert first["y"] <= answer["y"]
     assert first["y"] + first["height"] >= seconds["y"] + seconds["height"], "and runs down through the same seconds"
+
+
+def test_why_it_was_slow_is_told_though_the_list_was_asked_for_again(open_page: Open, stack: Stack) -> None:
+    page = open_page()
+    with generation(stack, "e2e-why"):
+        wait_until(lambda: streams(page, "e2e-why"), 30, "the lane of a model that answers")
+    rows = page.locator("#panel-requests tbody tr")
+    expect(rows.filter(has_text="e2e-why")).to_contain_text("stop")
+    held: list[Route] = []
+    page.route("**/api/v1/query_range?*", lambda route: held.append(route))
+    rows.filter(has_text="e2e-why").click()
+    wait_until(lambda: page.evaluate("1") and held, 30, "the question for the same seconds")
+    with page.expect_response("**/api/v1/requests?*"), generation(stack, "e2e-after"):
+        expect(rows.filter(has_text="e2e-after")).to_contain_text("streaming")
+    expect(rows.filter(has_text="e2e-after")).to_contain_text("stop")
+    for route in held:
+        route.continue_()
+    page.unroute("**/api/v1/query_range?*")
+    expect(page.locator("#panel-requests .why")).to_contain_text("Why was it slow?")
 
 
 def comes_to_rest(page: Page) -> None:
